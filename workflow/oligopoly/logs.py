@@ -1,0 +1,41 @@
+"""Where a rule's script sends what it and the programs inside it print."""
+
+import contextlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from oligopoly.errors import UserError
+
+
+@contextlib.contextmanager
+def logged(path: str | Path) -> Iterator[None]:
+    """Send all output of this process, C libraries included, to the file `path`.
+
+    An error ends the process with exit code 1. Of a `UserError` the terminal sees the message
+    alone; of anything else the last line, with the traceback in the log.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with open(path, "w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError):
+            message = str(error)
+            print(message, file=sys.stderr)
+        else:
+            traceback.print_exc()
+            message = f"{type(error).__name__}: {error} (traceback in {path})"
+        sys.stderr.flush()
+        os.write(terminal, (message + "\n").encode())
+        sys.exit(1)
