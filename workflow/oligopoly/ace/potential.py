@@ -1,0 +1,350 @@
+"""A linear ACE potential in the B-basis, and its file: the `.yaml` of pacemaker.
+
+The atomic energy is E_i = E0 + sum_f c_f B_f, where each B_f is a rotational invariant of `rank`
+atomic base functions A_nlm (Drautz, Phys. Rev. B 99, 014104 (2019); Lysogorskiy et al., npj Comput.
+Mater. 7, 97 (2021)). Energies in eV, lengths in Angstrom.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from oligopoly.errors import UserError
+from oligopoly.files import atomic
+
+INNER_CUTOFFS = ("distance", "zbl", "density")
+EMBEDDING = "FinnisSinclairShiftedScaled"
+# pacemaker's defaults for keys that may be absent
+RHO_CORE_CUT = 100000.0
+DRHO_CORE_CUT = 250.0
+
+
+@dataclass
+class Bond:
+    """Radial basis of one ordered pair of elements.
+
+    R_nl(r) = sum_k radcoefficients[n-1, l, k] g_k(r), with `nradbase` base functions g_k of the kind
+    `radbase`; functions of rank 1 use g_n itself. `r_in` and `delta_in` (Angstrom) are the inner
+    cutoff and its width; `core_repulsion` is (prefactor, lambda).
+    """
+
+    nradmax: int
+    lmax: int
+    nradbase: int
+    radbase: str
+    radparameters: list[float]
+    radcoefficients: np.ndarray  # (nradmax, lmax + 1, nradbase)
+    rcut: float
+    dcut: float = 0.01
+    r_in: float = 0.0
+    delta_in: float = 0.0
+    inner_cutoff_type: str = "distance"
+    core_repulsion: tuple[float, float] = (0.0, 0.0)
+    cutoff_function: str = "cos"
+
+
+@dataclass(frozen=True)
+class BasisFunction:
+    """One B-basis function and its coefficient.
+
+    `elements` is (central, neighbour 1, ... neighbour rank); `n` (from 1) and `l` have one entry per
+    neighbour; `lint` are the internal couplings as the file gives them (rank - 2 of them, none for
+    rank 1 and 2); `c` is in eV.
+    """
+
+    elements: tuple[str, ...]
+    n: tuple[int, ...]
+    l: tuple[int, ...]  # noqa: E741 (the field's name for it)
+    lint: tuple[int, ...] = ()
+    c: float = 0.0
+
+    @property
+    def rank(self) -> int:
+        return len(self.n)
+
+
+@dataclass
+class Potential:
+    """A linear ACE potential: what a pacemaker `.yaml` says.
+
+    `functions[element]` is in pacemaker's internal order (see `ordered`), which is also the order of
+    the rows of an active set; `E0` (eV) is not part of pacemaker's B-basis format and travels in the
+    file's `metadata`.
+    """
+
+    elements: list[str]
+    bonds: dict[tuple[str, str], Bond]
+    functions: dict[str, list[BasisFunction]]
+    E0: dict[str, float] = field(default_factory=dict)
+    delta_spline_bins: float = 0.001
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def ordered(functions: list[BasisFunction], elements: list[str]) -> list[BasisFunction]:
+    """`functions` of one central element in pacemaker's order: rank, neighbours, n, l, couplings."""
+    index = {element: i for i, element in enumerate(elements)}
+    return sorted(
+        functions,
+        key=lambda f: (f.rank, [index[e] for e in f.elements[1:]], f.n, f.l, f.lint),
+    )
+
+
+def read(path: str | Path):
+    """`Potential` of a `.yaml` file, or `yace.CTilde` of a `.yace` file."""
+    path = Path(path)
+    if path.suffix in (".yaml", ".yml"):
+        return read_yaml(path)
+    if path.suffix == ".yace":
+        from oligopoly.ace import yace
+
+        return yace.read(path)
+    raise UserError(f"{path}: an ACE potential is a .yaml (B-basis) or .yace (C-tilde) file.")
+
+
+# ---------------------------------------------------------------------------------------- reading
+
+
+def read_yaml(path: str | Path) -> Potential:
+    """Read a pacemaker B-basis file.
+
+    Raises `UserError` if the file is not one, or if it is not linear: one density with an exponent
+    other than 1, or several densities.
+    """
+    text = load(path)
+    if not isinstance(text, dict) or "species" not in text or "global" not in text:
+        raise UserError(f"{path}: not a pacemaker B-basis file: `global` and `species` are missing.")
+    blocks = text["species"]
+    names = [block["speciesblock"].split() for block in blocks]
+    elements = sorted({element for name in names for element in name})
+    bonds: dict[tuple[str, str], Bond] = {}
+    functions: dict[str, list[BasisFunction]] = {element: [] for element in elements}
+    for name, block in zip(names, blocks):
+        where = f"{path}, speciesblock '{' '.join(name)}'"
+        kinds = len(set(name))
+        if kinds == 1:
+            require_linear(block.get("ndensityi", 1), block.get("npoti"), block["parameters"], where)
+        if kinds <= 2 and "lmaxi" in block:
+            bonds[(name[0], name[-1])] = _bond(block, where)
+        for entry in block.get("nbody") or []:
+            if not entry.get("skip", False):
+                functions[name[0]].append(_function(entry, where))
+    for name in names:
+        # a pair block without a radial basis takes the one of its mirror image
+        pair = (name[0], name[-1])
+        if len(set(name)) <= 2 and pair not in bonds:
+            if pair[::-1] not in bonds:
+                raise UserError(f"{path}: no radial basis for {pair[0]}-{pair[1]} (`lmaxi`, `nradmaxi`, ...).")
+            bonds[pair] = bonds[pair[::-1]]
+    metadata = {str(k): str(v) for k, v in (text.get("metadata") or {}).items()}
+    potential = Potential(
+        elements=elements,
+        bonds=bonds,
+        functions={e: ordered(functions[e], elements) for e in elements},
+        E0={e: 0.0 for e in elements} | json.loads(metadata.pop("E0", "{}")),
+        delta_spline_bins=float(text["global"]["DeltaSplineBins"]),
+        metadata=metadata,
+    )
+    validate(potential, str(path))
+    return potential
+
+
+def load(path: str | Path) -> dict:
+    """The YAML of a potential file, with number formats as yaml-cpp writes them and tuples as keys."""
+    try:
+        with open(path) as stream:
+            return yaml.load(stream, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from error
+
+
+def require_linear(ndensity: int, npoti: str, parameters: list[float], where: str) -> None:
+    """Raise `UserError` unless the embedding is the identity: one density, parameters [1, 1]."""
+    if ndensity != 1 or [float(p) for p in parameters] != [1.0, 1.0]:
+        raise UserError(
+            f"{where}: only linear potentials are supported, that is one density with parameters [1, 1]; "
+            f"this one has ndensity {ndensity}, {npoti}, parameters {parameters}. "
+            f"In pacemaker's input: `embeddings: {{ALL: {{npot: '{EMBEDDING}', fs_parameters: [1, 1], ndensity: 1}}}}`."
+        )
+
+
+def _bond(block: dict, where: str) -> Bond:
+    nradmax, lmax, nradbase = (int(block[key]) for key in ("nradmaxi", "lmaxi", "nradbaseij"))
+    coefficients = np.array(block["radcoefficients"], dtype=float)
+    if coefficients.shape == (nradmax * (lmax + 1) * nradbase,):  # old files: [k][n][l], flat
+        coefficients = coefficients.reshape(nradbase, nradmax, lmax + 1).transpose(1, 2, 0).copy()
+    if coefficients.shape != (nradmax, lmax + 1, nradbase):
+        raise UserError(
+            f"{where}: radcoefficients have the shape {coefficients.shape}, where "
+            f"(nradmaxi, lmaxi + 1, nradbaseij) = {(nradmax, lmax + 1, nradbase)} is needed."
+        )
+    core = [float(x) for x in block.get("core-repulsion", [0.0, 0.0])]
+    return Bond(
+        nradmax=nradmax,
+        lmax=lmax,
+        nradbase=nradbase,
+        radbase=block["radbase"],
+        radparameters=[float(x) for x in block["radparameters"]],
+        radcoefficients=coefficients,
+        rcut=float(block["rcutij"]),
+        dcut=float(block["dcutij"]),
+        r_in=float(block.get("r_in", 0.0)),
+        delta_in=float(block.get("delta_in", 0.0)),
+        inner_cutoff_type=block.get("inner_cutoff_type", "density"),
+        core_repulsion=(core[0], core[1]),
+        cutoff_function=block.get("NameOfCutoffFunctionij", "cos"),
+    )
+
+
+def _function(entry: dict, where: str) -> BasisFunction:
+    c = entry["c"]
+    function = BasisFunction(
+        elements=tuple(entry["type"].split()),
+        n=tuple(entry["nr"]),
+        l=tuple(entry["nl"]),
+        lint=tuple(entry.get("lint", ())),
+        c=float(c[0] if isinstance(c, list) else c),
+    )
+    rank = function.rank
+    if len(function.elements) != rank + 1 or len(function.l) != rank or len(function.lint) != max(rank - 2, 0):
+        raise UserError(f"{where}: in {entry} the lengths of type, nr, nl and lint do not fit each other.")
+    return function
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML where 1e-05 is a number (YAML 1.1 asks for a dot) and [0, 1] may be a key."""
+
+    def construct_mapping(self, node, deep=False):
+        pairs = [(self.construct_object(k, True), self.construct_object(v, True)) for k, v in node.value]
+        return {tuple(k) if isinstance(k, list) else k: v for k, v in pairs}
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
+    return loader.construct_mapping(node)
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> float:
+    return float(node.value)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("!number", _number)
+
+
+_Loader.add_implicit_resolver(
+    "!number", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+# ------------------------------------------------------------------------------------- validation
+
+
+def validate(potential: Potential, where: str) -> None:
+    """Raise `UserError` if pacemaker would refuse the potential (functions beyond their radial basis,
+    mirror pairs that differ, mixed inner cutoffs)."""
+    for (a, b), bond in potential.bonds.items():
+        if bond.inner_cutoff_type not in INNER_CUTOFFS:
+            raise UserError(f"{where}: inner_cutoff_type '{bond.inner_cutoff_type}' of {a}-{b} is not one of {INNER_CUTOFFS}.")
+        mirror = potential.bonds.get((b, a))
+        if mirror is not None and mirror is not bond and not _same(bond, mirror):
+            raise UserError(f"{where}: the radial bases of {a}-{b} and {b}-{a} differ; they must be the same.")
+    kinds = {bond.inner_cutoff_type for bond in potential.bonds.values()}
+    if len(kinds) > 1:
+        raise UserError(f"{where}: all pairs need the same inner_cutoff_type, but these occur: {sorted(kinds)}.")
+    for element, functions in potential.functions.items():
+        for f in functions:
+            if f.elements[0] != element:
+                raise UserError(f"{where}: {f} stands among the functions of {element}.")
+            for neighbour, n, l in zip(f.elements[1:], f.n, f.l):
+                bond = potential.bonds.get((element, neighbour))
+                if bond is None:
+                    raise UserError(f"{where}: no speciesblock '{element} {neighbour}', which {f} needs.")
+                top = bond.nradbase if f.rank == 1 else bond.nradmax
+                if not 1 <= n <= top or not 0 <= l <= bond.lmax:
+                    raise UserError(f"{where}: {f} lies beyond the radial basis of {element}-{neighbour} (n <= {top}, l <= {bond.lmax}).")
+
+
+def _same(a: Bond, b: Bond) -> bool:
+    left, right = dict(vars(a)), dict(vars(b))
+    return bool(np.array_equal(left.pop("radcoefficients"), right.pop("radcoefficients"))) and left == right
+
+
+# ---------------------------------------------------------------------------------------- writing
+
+
+def write_yaml(potential: Potential, path: str | Path) -> None:
+    """Write a pacemaker B-basis file, numbers with full precision.
+
+    E0 goes to `metadata`, which pacemaker keeps but does not add to its energies (its B-basis has no
+    place for it); the `.yace` file carries it for LAMMPS.
+    """
+    validate(potential, str(path))
+    lines = []
+    metadata = dict(potential.metadata)
+    if any(potential.E0.values()):
+        metadata["E0"] = json.dumps({e: float(v) for e, v in potential.E0.items()})
+    if metadata:
+        lines.append("metadata:")
+        lines += [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in metadata.items()]
+    lines += ["global:", f"  DeltaSplineBins: {_text(potential.delta_spline_bins)}", "species:"]
+    for name, functions in _blocks(potential):
+        lines.append(f"  - speciesblock: {' '.join(name)}")
+        if len(name) == 1:
+            lines += [
+                "    ndensityi: 1",
+                f"    npoti: {EMBEDDING}",
+                "    parameters: [1, 1]",
+                f"    rho_core_cut: {_text(RHO_CORE_CUT)}",
+                f"    drho_core_cut: {_text(DRHO_CORE_CUT)}",
+            ]
+        if len(name) <= 2:
+            lines += _bond_lines(potential.bonds[(name[0], name[-1])])
+        lines.append("    nbody:" if functions else "    nbody: []")
+        for f in functions:
+            lint = f", lint: {_text(list(f.lint))}" if f.rank > 2 else ""
+            lines.append(
+                f"      - {{type: {' '.join(f.elements)}, nr: {_text(list(f.n))}, nl: {_text(list(f.l))}{lint}, c: [{_text(f.c)}]}}"
+            )
+    with atomic(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
+
+
+def _blocks(potential: Potential) -> list[tuple[tuple[str, ...], list[BasisFunction]]]:
+    """(block name, functions): central element first, then the other elements, sorted."""
+    blocks: dict[tuple[str, ...], list[BasisFunction]] = {}
+    for a, b in potential.bonds:
+        blocks[(a,) if a == b else (a, b)] = []
+    for element in potential.elements:
+        for f in ordered(potential.functions.get(element, []), potential.elements):
+            name = (element, *sorted(set(f.elements[1:]) - {element}))
+            blocks.setdefault(name, []).append(f)
+    return sorted(blocks.items())
+
+
+def _bond_lines(bond: Bond) -> list[str]:
+    return [
+        f"    nradmaxi: {bond.nradmax}",
+        f"    lmaxi: {bond.lmax}",
+        f"    rcutij: {_text(bond.rcut)}",
+        f"    dcutij: {_text(bond.dcut)}",
+        f"    NameOfCutoffFunctionij: {bond.cutoff_function}",
+        f"    r_in: {_text(bond.r_in)}",
+        f"    delta_in: {_text(bond.delta_in)}",
+        f"    inner_cutoff_type: {bond.inner_cutoff_type}",
+        f"    nradbaseij: {bond.nradbase}",
+        f"    radbase: {bond.radbase}",
+        f"    radparameters: {_text(bond.radparameters)}",
+        f"    radcoefficients: {_text(np.asarray(bond.radcoefficients).tolist())}",
+        f"    core-repulsion: {_text(list(bond.core_repulsion))}",
+    ]
+
+
+def _text(value) -> str:
+    """A number or nested list of numbers as YAML; whole numbers without a decimal point."""
+    if isinstance(value, list):
+        return "[" + ", ".join(_text(v) for v in value) + "]"
+    number = float(value)
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
