@@ -1,0 +1,141 @@
+"""Reading and checking a config, with one message per mistake."""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from oligopoly.config.models import Config
+from oligopoly.errors import UserError
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is an error instead of a silent override."""
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
+    seen = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise UserError(f"line {key.start_mark.line + 1}: the key '{key.value}' is given twice")
+        seen.add(key.value)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read(path: str | Path) -> Config:
+    """Config in the YAML file `path`.
+
+    Raises UserError: missing file, broken YAML, or any wrong key or value (all of them, one per line).
+    """
+    path = Path(path)
+    try:
+        data = yaml.load(path.read_text(), Loader=_UniqueKeys)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such config file") from None
+    except (yaml.YAMLError, UserError) as error:
+        raise UserError(f"{path}: {error}") from error
+    return check(data, source=str(path))
+
+
+def check(data: Any, source: str = "config") -> Config:
+    """Config from plain data, as YAML or Snakemake read it; `source` names it in messages."""
+    if not isinstance(data, Mapping):
+        raise UserError(f"{source}: must be a mapping of keys to values")
+    try:
+        config = Config.model_validate(dict(data))
+    except ValidationError as error:
+        lines = "\n  ".join(_messages(error, data))
+        raise UserError(f"{source} cannot be used:\n  {lines}") from None
+    for name, system in config.systems.items():
+        _check_chemistry(source, name, system)
+    return config
+
+
+def _check_chemistry(source: str, name: str, system: Any) -> None:
+    from oligopoly.systems.build import check_unit
+
+    try:
+        check_unit(system.repeat_unit, system.end_groups)
+    except UserError as error:
+        raise UserError(f"{source} cannot be used:\n  systems.{name}: {error}") from None
+
+
+def _messages(error: ValidationError, data: Mapping) -> Iterator[str]:
+    for item in error.errors():
+        location = [part for part in item["loc"] if not _is_type_tag(part, item["loc"], data)]
+        path = ".".join(map(str, location)) or "config"
+        given = item.get("input")
+        if item["type"] == "extra_forbidden":
+            yield f"{path}: unknown key{_nearest(location)}"
+        elif item["type"] == "missing":
+            yield f"{path}: is missing{_meaning(location)}"
+        else:
+            text = item["msg"].removeprefix("Value error, ")
+            shown = "" if isinstance(given, (Mapping, BaseModel)) else f"given {given!r}: "
+            yield f"{path}: {shown}{text[:1].lower() + text[1:]}{_near_choice(item)}"
+
+
+def _is_type_tag(part: Any, location: tuple, data: Any) -> bool:
+    # Pydantic names the branch of a union in the location; a user's path holds real keys only.
+    if isinstance(part, int):
+        return False
+    for step in location[: location.index(part)]:
+        if isinstance(data, Mapping) and step in data:
+            data = data[step]
+    known = isinstance(data, Mapping) and part in data
+    return not known and any(mark in str(part) for mark in "([ ")
+
+
+def _near_choice(item: Any) -> str:
+    if item["type"] != "literal_error" or not isinstance(item["input"], str):
+        return ""
+    choices = [choice.strip(" '") for choice in item["ctx"]["expected"].replace(" or ", ",").split(",")]
+    near = difflib.get_close_matches(item["input"], choices, n=1, cutoff=0.4)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _nearest(location: list) -> str:
+    model = _model_at(location[:-1])
+    if model is None:
+        return ""
+    names = list(model.model_fields)
+    near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; known here: {', '.join(names)}"
+
+
+def _meaning(location: list) -> str:
+    model = _model_at(location[:-1])
+    field = model.model_fields.get(str(location[-1])) if model else None
+    return f" ({field.description})" if field is not None and field.description else ""
+
+
+def _model_at(location: list) -> type[BaseModel] | None:
+    """The settings model that the keys in `location` lead to."""
+    annotation: Any = Config
+    for key in location:
+        model = _first_model(annotation)
+        if model is not None and key in model.model_fields:
+            annotation = model.model_fields[key].annotation
+        elif typing.get_origin(annotation) is dict:
+            annotation = typing.get_args(annotation)[1]
+        else:
+            return None
+    return _first_model(annotation)
+
+
+def _first_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return next(filter(None, map(_first_model, typing.get_args(annotation))), None)
+    return None

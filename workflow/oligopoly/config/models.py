@@ -1,0 +1,300 @@
+"""What a config may say: one model per block, each key with its meaning.
+
+The descriptions are the documentation: `workflow/schemas/config.schema.json` is generated from them.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from oligopoly.config.quantities import (
+    EnergyPerAtom,
+    Force,
+    Length,
+    Mass,
+    Pressure,
+    Temperature,
+    Time,
+)
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseModel):
+    """A block of the config: no unknown keys, never changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class System(Settings):
+    """A box of one kind of chain."""
+
+    role: Literal["train", "transfer"] = Field(
+        description="train: the potential learns on it; transfer: longer chains it must hold for"
+    )
+    repeat_unit: str = Field(description="SMILES with two '*', such as '*CC*' or '*CCO*'")
+    end_groups: tuple[str, str] | Literal["ring"] = Field(
+        ("*[H]", "*[H]"), description="SMILES with one '*' for head and tail, or 'ring'"
+    )
+    degree_of_polymerisation: int = Field(ge=1, description="repeat units per chain")
+    chains: int = Field(ge=1, description="chains in the box")
+    temperature: Temperature = Field("300 K", description="at which properties are reported")
+    pressure: Pressure = Field("1 atm", description="at which properties are reported")
+
+
+class ForceField(Settings):
+    """The classical force field: it equilibrates, explores first, and can label."""
+
+    kind: Literal["gaff2"] = "gaff2"
+    charges: Literal["gasteiger"] = Field("gasteiger", description="how partial charges are assigned")
+
+
+class Equilibration(Settings):
+    """21-step compression and decompression (Larsen et al., Macromolecules 44 (2011) 6944)."""
+
+    scale: float = Field(1.0, gt=0, le=10, description="times the paper's durations (1.56 ns in all)")
+    max_temperature: Temperature = Field("600 K", description="of the hot steps")
+    max_pressure: Pressure = Field("50000 atm", gt=0, description="of the most compressed step")
+    timestep: Time = Field("1 fs", le=4, description="MD time step")
+
+
+class Dynamics(Settings):
+    """How MD is integrated."""
+
+    timestep: Time = Field("1 fs", le=4, description="MD time step")
+    hydrogen_mass: Mass | None = Field(
+        None,
+        description="heavier hydrogens allow longer steps and change no static average "
+        "(real masses are always used where dynamics is reported)",
+    )
+
+
+class State(Settings):
+    """A state point of MD."""
+
+    ensemble: Literal["nvt", "npt"] = "nvt"
+    temperature: Temperature | None = Field(None, description="default: the system's")
+    pressure: Pressure | None = Field(None, description="npt only; default: the system's")
+    volume_ratio: float | None = Field(
+        None, gt=0.4, lt=2.5, description="nvt only: volume in units of the equilibrated one"
+    )
+    duration: Time = Field(description="sampled time")
+
+    @model_validator(mode="after")
+    def _fits_ensemble(self):
+        if self.ensemble == "npt" and self.volume_ratio is not None:
+            raise ValueError("volume_ratio belongs to ensemble nvt; npt takes a pressure")
+        if self.ensemble == "nvt" and self.pressure is not None:
+            raise ValueError("pressure belongs to ensemble npt; nvt takes a volume_ratio")
+        return self
+
+
+class Reference(Dynamics):
+    """MD with the reference force field, from which generation 0 is drawn."""
+
+    sample_every: Time = Field("200 fs", description="between stored frames")
+    settle: Time = Field("2 ps", description="at each state point before sampling starts")
+    states: dict[Name, State] = Field(
+        min_length=1, description="state points; several densities keep the density right"
+    )
+
+
+class Clusters(Settings):
+    """Finite clusters of whole molecules, cut out of periodic frames."""
+
+    sizes: list[Annotated[int, Field(ge=1)]] = Field([1, 2, 3, 4], description="molecules")
+    count: int = Field(100, ge=0, description="clusters per system, over all sizes and states")
+
+
+class Contacts(Settings):
+    """Pairs of molecules pushed together, so that the potential has no hole at short distance."""
+
+    pairs: int = Field(8, ge=0, description="pairs of molecules per system")
+    max_energy: EnergyPerAtom = Field("3 eV", description="highest rise of the pair's energy")
+
+
+class Pool(Settings):
+    """Structures of generation 0."""
+
+    frames_per_state: int = Field(12, ge=0, description="periodic frames per state point")
+    clusters: Clusters = Clusters()
+    contacts: Contacts = Contacts()
+    test_share: float = Field(0.2, gt=0, lt=0.9, description="held out: the end of each trajectory")
+
+
+class Classical(Settings):
+    """Labels from the classical force field itself: exact, cheap, for tests and demonstrations."""
+
+    kind: Literal["classical"] = "classical"
+
+
+class Label(Settings):
+    """Reference energies and forces."""
+
+    labeler: Classical = Field(Classical(), description="the reference method")
+    store: str = Field("results/store", description="folder of the label store, shared by runs")
+    chunks: int = Field(2, ge=1, le=500, description="label jobs per generation")
+    min_distance: Length = Field("0.5 A", description="closer atoms are not labelled: geometry overlap")
+    max_force: Force = Field("50 eV/A", description="labels with a larger force are set aside")
+    max_net_force: Force = Field("0.05 eV/A", description="labels whose forces do not cancel are set aside")
+
+
+class RankLimits(Settings):
+    """Largest radial index n and angular momentum l of each rank, from rank 1 on."""
+
+    n: list[Annotated[int, Field(ge=1)]] = [20, 8, 4, 2]
+    l: list[Annotated[int, Field(ge=0)]] = [0, 5, 4, 2]  # noqa: E741 - the field's own letter
+
+    @model_validator(mode="after")
+    def _same_length(self):
+        if len(self.n) != len(self.l):
+            raise ValueError(f"n has {len(self.n)} ranks, l has {len(self.l)}: give one number per rank")
+        return self
+
+
+class ACE(Settings):
+    """Linear atomic cluster expansion, fitted by the built-in code."""
+
+    kind: Literal["ace"] = "ace"
+    functions: int = Field(300, ge=5, description="basis functions per element")
+    cutoff: Length = Field("5 A", description="of the potential")
+    ranks: RankLimits | None = Field(None, description="default: chosen by the number of functions")
+    sigma_force: Force = Field("0.1 eV/A", description="expected error of a force component")
+    sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom, periodic")
+    sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom, cluster")
+    sigma_volume: EnergyPerAtom | None = Field(
+        "1 meV",
+        description="of the energy change per atom on +-1 % of volume: the weight of the stress; "
+        "null fits no stress",
+    )
+    ridge: float = Field(1e-9, gt=0, lt=1, description="relative regularisation")
+
+
+class Walker(Settings):
+    """One exploration run per training system and generation."""
+
+    ensemble: Literal["nvt", "npt"] = "npt"
+    temperature: Temperature | None = Field(None, description="default: the system's")
+    pressure: Pressure | None = Field(None, description="npt only; default: the system's")
+    pressure_end: Pressure | None = Field(None, description="npt only: ramps the pressure to this")
+    volume_ratio: float | None = Field(None, gt=0.4, lt=2.5, description="nvt only")
+    duration: Time = Field(description="longest time; the run stops sooner where the potential fails")
+
+
+class Explore(Dynamics):
+    """MD with the potential of the generation before, looking for what it does not know."""
+
+    engine: Literal["auto", "ace", "pace"] = Field(
+        "auto",
+        description="ace: the built-in evaluator; pace: LAMMPS ML-PACE; auto: pace where LAMMPS has it",
+    )
+    walkers: dict[Name, Walker] = Field(min_length=1, description="runs by name")
+    gamma_every: int = Field(10, ge=1, description="steps between extrapolation grades")
+    gamma_select: float = Field(1.5, gt=0, description="frames above it become candidates")
+    gamma_break: float = Field(10.0, gt=0, description="above it the run stops")
+    candidates: int = Field(60, ge=1, description="most candidates per run")
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        if self.gamma_break <= self.gamma_select:
+            raise ValueError(
+                f"gamma_break ({self.gamma_break:g}) must be larger than gamma_select ({self.gamma_select:g})"
+            )
+        return self
+
+
+class Select(Settings):
+    """Which candidates are worth a label."""
+
+    kind: Literal["extrapolation_grade", "random"] = Field(
+        "extrapolation_grade", description="MaxVol on the extrapolation grade, or the random baseline"
+    )
+    budget: int = Field(60, ge=1, description="labels per generation, audit not counted")
+    audit: int = Field(20, ge=0, description="random frames that were not selected, labelled as a check")
+
+
+class Assess(Settings):
+    """When the loop has converged: every criterion must hold."""
+
+    force_rmse_percent: float = Field(8.0, gt=0, description="on held-out frames, of the force RMS")
+    fresh_force_rmse_percent: float = Field(12.0, gt=0, description="on structures just selected")
+    audit_force_error: Force = Field("0.5 eV/A", description="a frame with a larger error was wrong after all")
+    audit_wrong_share: Share = Field(0.1, description="upper 95 % limit of the share of wrong audit frames")
+    completed_share: Share = Field(1.0, description="of exploration runs that reach their end")
+    density_shift_percent: float = Field(4.0, gt=0, description="by linear response, beyond two sigma")
+
+
+class Loop(Settings):
+    """Generations of learning after generation 0."""
+
+    mode: Literal["until", "fixed"] = Field(
+        "until", description="until: stop when converged; fixed: always all generations"
+    )
+    generations: int = Field(8, ge=0, le=999, description="at most (until) or exactly (fixed)")
+
+
+class Tolerance(Settings):
+    """Largest deviation of the density from the reference, beyond two standard errors."""
+
+    train: float = Field(2.0, gt=0, description="percent, trained systems")
+    transfer: float = Field(4.0, gt=0, description="percent, longer chains")
+
+
+class Produce(Dynamics):
+    """Production MD with the final potential and with the reference."""
+
+    npt: Time = Field("200 ps", description="for the density")
+    nvt: Time = Field("100 ps", description="for structure and dynamics, with real masses")
+    settle: Time = Field("10 ps", description="before sampling, in each ensemble")
+    sample_every: Time = Field("250 fs", description="between stored frames")
+    nvt_timestep: Time = Field("0.5 fs", le=2, description="time step of the run with real masses")
+    density_tolerance_percent: Tolerance = Tolerance()
+
+
+class Cluster(Settings):
+    """Where jobs run under a scheduler; ignored on a laptop."""
+
+    sampling: Literal["cpu", "gpu"] = Field("cpu", description="MD")
+    fitting: Literal["cpu", "gpu"] = Field("cpu", description="fits")
+    cpu_partition: str = Field("cpu", description="name of the partition of CPU nodes")
+    gpu_partition: str = Field("gpu", description="name of the partition of GPU nodes")
+
+
+class Config(Settings):
+    """Everything a run needs to know."""
+
+    run: Name = Field(description="results go to results/{run}")
+    seed: int = Field(1, ge=0, lt=2**31, description="all random numbers derive from it")
+    systems: dict[Name, System] = Field(min_length=1, description="boxes by name")
+    force_field: ForceField = ForceField()
+    equilibration: Equilibration = Equilibration()
+    reference: Reference
+    pool: Pool = Pool()
+    label: Label = Label()
+    trainer: ACE = ACE()
+    explore: Explore
+    select: Select = Select()
+    assess: Assess = Assess()
+    loop: Loop = Loop()
+    produce: Produce = Produce()
+    cluster: Cluster = Cluster()
+
+    @field_validator("systems")
+    @classmethod
+    def _something_to_learn_on(cls, systems):
+        if not any(system.role == "train" for system in systems.values()):
+            raise ValueError("no system has role 'train': the potential has nothing to learn on")
+        return systems
+
+    @model_validator(mode="after")
+    def _density_has_a_reference(self):
+        if not any(
+            state.ensemble == "npt" and state.temperature is None and state.pressure is None
+            for state in self.reference.states.values()
+        ):
+            raise ValueError(
+                "reference.states: one state must be npt at the system's own temperature and pressure "
+                "(give it neither): the density is judged by it"
+            )
+        return self
