@@ -1,0 +1,45 @@
+"""What can become of a structure that is sent for labels: one outcome each, with its reason."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from oligopoly.files import write_text
+
+
+class Outcome(StrEnum):
+    """The fixed list of ends."""
+
+    LABELLED = "labelled"
+    OVERLAP = "geometry overlap"
+    INVALID = "invalid geometry"
+    NET_FORCE = "net force too large"
+    FORCE = "force too large"
+    CRASHED = "code crashed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of `outcomes.tsv`."""
+
+    key: str
+    frame: str
+    outcome: Outcome
+    reason: str
+    seconds: float
+    reused: bool
+
+
+HEADER = ("key", "frame", "outcome", "reason", "seconds", "reused")
+
+
+def write(path: str | Path, verdicts: list[Verdict]) -> None:
+    """Write `outcomes.tsv`, one line per structure in the order they were given."""
+    rows = ["\t".join(HEADER)]
+    for verdict in verdicts:
+        reason = " ".join(verdict.reason.split())
+        rows.append(
+            f"{verdict.key}\t{verdict.frame}\t{verdict.outcome.value}\t{reason}"
+            f"\t{verdict.seconds:.3f}\t{int(verdict.reused)}"
+        )
+    write_text(path, "\n".join(rows) + "\n")
