@@ -1,0 +1,318 @@
+"""From SMILES to a box of chains with GAFF2 parameters.
+
+RadonPy (Hayashi et al., npj Comput. Mater. 8 (2022) 222) grows the chains by a random walk and
+assigns GAFF2 types and parameters; Gasteiger charges come from RDKit, of the whole chain, so that
+a junction of two units carries the charges of the junction and not those of capped monomers.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import random
+from pathlib import Path
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem import AllChem
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from oligopoly.errors import UserError
+from oligopoly.files import write_text
+from oligopoly.seeds import derive
+from oligopoly.systems import datafile
+from oligopoly.systems.unit import RING, check_unit
+
+__all__ = ["build_system", "check_unit"]
+
+log = logging.getLogger(__name__)
+
+INITIAL_DENSITY = 0.05  # g/cm3: dilute enough that chains are placed without overlap at once
+CLEARANCE = 2.0  # A between atoms of different molecules when they are placed
+# Growing a chain costs the square of its length: long chains share a few conformations, which
+# the hot stages of the equilibration make different again.
+SHORT_CHAIN, FEW_CONFORMATIONS = 250, 4
+AVOGADRO_A3 = 0.602214076  # g/mol per A^3 -> 1 g/cm3 is 0.602 g/mol/A^3
+
+
+def build_system(
+    data: str | Path,
+    json_path: str | Path,
+    *,
+    repeat_unit: str,
+    end_groups,
+    degree_of_polymerisation: int,
+    chains: int,
+    charges: str = "gasteiger",
+    density: float | None = None,
+    seed: int,
+) -> None:
+    """Write a dilute box of `chains` chains as a LAMMPS data file and its description as JSON.
+
+    `end_groups`: pair of SMILES with one '*' each, or "ring" for a cyclic oligomer. `density` in
+    g/cm3 of the initial box. Raises UserError for SMILES that make no chain, and for units that
+    GAFF2 has no parameters for (naming the atom).
+    """
+    check_unit(repeat_unit, end_groups, degree_of_polymerisation)
+    if charges != "gasteiger":
+        raise UserError(f"charges: {charges!r} is not known; only 'gasteiger' is available")
+    if chains < 1:
+        raise UserError(f"chains: {chains} given, at least 1 is needed")
+    with _quiet(seed) as messages:
+        template, conformations, units = _conformations(repeat_unit, end_groups, degree_of_polymerisation, chains, seed, messages)
+        chain, types = _parameters(template)
+    positions, length = _place(conformations, chains, template, density or INITIAL_DENSITY, seed)
+    datafile.write(data, chain, positions, length * np.eye(3), title=f"{chains} chains of {repeat_unit}, GAFF2, Gasteiger")
+
+    n = len(chain)
+    numbers = [atom.GetAtomicNum() for atom in template.GetAtoms()]
+    bonds = chain.topology["Bonds"][:, 1:]
+    description = {
+        "numbers": numbers * chains,
+        "molecules": np.repeat(np.arange(chains), n).tolist(),
+        "repeat_units": units * chains,
+        "bonds": (bonds[None] + n * np.arange(chains)[:, None, None]).reshape(-1, 2).tolist(),
+        "chains": chains,
+        "atoms_per_chain": n,
+        "repeat_unit": repeat_unit,
+        "end_groups": end_groups if end_groups == RING else list(end_groups),
+        "degree_of_polymerisation": degree_of_polymerisation,
+        "type_elements": [t[0] for t in types],
+        "masses": [atom.GetMass() for atom in template.GetAtoms()] * chains,
+        "net_charge": round(float(chain.charges.sum()) * chains, 8),
+    }
+    write_text(json_path, json.dumps(description) + "\n")
+
+
+@contextlib.contextmanager
+def _quiet(seed: int):
+    """Seed every generator that RadonPy and RDKit draw from, and send what they print to the log."""
+    state, numpy_state = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    rdBase.SeedRandomNumberGenerator(seed % 2**31)
+    captured = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(captured), rdBase.BlockLogs():
+            yield captured
+    finally:
+        random.setstate(state)
+        np.random.set_state(numpy_state)
+        for line in captured.getvalue().splitlines():
+            log.debug(line)
+
+
+def _conformations(repeat_unit, end_groups, dp, chains, seed, messages):
+    """Typed template, list of conformations (n, 3), and the repeat unit of each atom."""
+    if end_groups == RING:
+        grow = lambda k: _ring(repeat_unit, dp, derive(seed, "conformation", k))  # noqa: E731
+        probe = _ring(repeat_unit, dp, None)
+    else:
+        grow = lambda k: _linear(repeat_unit, end_groups, dp)  # noqa: E731
+        probe = _linear(repeat_unit, end_groups, min(dp, 3), relax=False)
+    # Parameters are looked for before the slow growth.
+    _assign(probe, repeat_unit, end_groups, messages)
+
+    template = grow(0)
+    units = _repeat_units(template, dp)
+    conformations = [template.GetConformer(0).GetPositions()]
+    distinct = chains if template.GetNumAtoms() <= SHORT_CHAIN else min(chains, FEW_CONFORMATIONS)
+    symbols = [atom.GetSymbol() for atom in template.GetAtoms()]
+    for k in range(1, distinct):
+        other = grow(k)
+        assert [atom.GetSymbol() for atom in other.GetAtoms()] == symbols
+        conformations.append(other.GetConformer(0).GetPositions())
+    _assign(template, repeat_unit, end_groups, messages)
+    return template, conformations, units
+
+
+def _fragment(smiles: str, name: str) -> Chem.Mol:
+    """Monomer or end group in 3D as RadonPy wants it, its atoms marked with where they come from."""
+    from radonpy.core import utils
+
+    try:
+        mol = utils.mol_from_smiles(smiles)
+    except utils.RadonPyError as error:
+        raise UserError(f"{name} {smiles!r}: no 3D structure could be made of it ({error})") from error
+    for atom in mol.GetAtoms():
+        atom.SetProp("fragment", name)
+        atom.SetIntProp("place", atom.GetIdx() + 1)
+        atom.SetDoubleProp("AtomicCharge", 0.0)
+    return mol
+
+
+def _linear(repeat_unit: str, end_groups, dp: int, relax: bool = True) -> Chem.Mol:
+    from radonpy.core import const, poly, utils
+
+    const.tqdm_disable = True
+    opt = "rdkit" if relax else None
+    try:
+        chain = poly.polymerize_rw(_fragment(repeat_unit, "repeat unit"), dp, opt=opt)
+        head, tail = (_fragment(smiles, "end group") for smiles in end_groups)
+        chain = poly.terminate_rw(chain, head, tail, opt=opt)
+    except utils.RadonPyError as error:
+        raise UserError(f"repeat unit {repeat_unit!r}: RadonPy could not grow a chain of {dp} units ({error})") from error
+    for atom in chain.GetAtoms():
+        atom.SetIsotope(0)  # RadonPy marks linkers and hydrogen ends by isotopes
+    return chain
+
+
+def _ring(repeat_unit: str, dp: int, seed: int | None) -> Chem.Mol:
+    """dp repeat units closed to a ring, atoms ordered by unit; 3D from distance geometry if seeded."""
+    unit = Chem.MolFromSmiles(repeat_unit)
+    for atom in unit.GetAtoms():
+        atom.SetProp("fragment", "repeat unit")
+        atom.SetIntProp("place", atom.GetIdx() + 1)
+    stars = [atom.GetIdx() for atom in unit.GetAtoms() if atom.GetAtomicNum() == 0]
+    head, tail = (unit.GetAtomWithIdx(star).GetNeighbors()[0].GetIdx() for star in stars)
+    n = unit.GetNumAtoms()
+    ring = Chem.RWMol()
+    for k in range(dp):
+        for atom in unit.GetAtoms():
+            atom.SetIntProp("unit", k)
+        ring.InsertMol(unit)
+    for k in range(dp):
+        ring.AddBond(k * n + tail, (k + 1) % dp * n + head, Chem.BondType.SINGLE)
+    for index in sorted((k * n + star for k in range(dp) for star in stars), reverse=True):
+        ring.RemoveAtom(index)
+    Chem.SanitizeMol(ring)
+    mol = Chem.AddHs(ring)
+    for atom in mol.GetAtoms():
+        if not atom.HasProp("unit"):
+            parent = atom.GetNeighbors()[0]
+            atom.SetIntProp("unit", parent.GetIntProp("unit"))
+            atom.SetIntProp("place", parent.GetIntProp("place"))
+            atom.SetProp("fragment", "repeat unit")
+    order = sorted(range(mol.GetNumAtoms()), key=lambda i: (mol.GetAtomWithIdx(i).GetIntProp("unit"), i))
+    mol = Chem.RenumberAtoms(mol, order)
+    if seed is not None:
+        options = AllChem.ETKDGv3()
+        options.randomSeed = seed
+        options.useRandomCoords = True
+        if AllChem.EmbedMolecule(mol, options) != 0:
+            raise UserError(f"repeat unit {repeat_unit!r}: no 3D structure found for a ring of {dp} units")
+        AllChem.MMFFOptimizeMolecule(mol, maxIters=500)
+    return mol
+
+
+def _repeat_units(chain: Chem.Mol, dp: int) -> list[int]:
+    """Repeat unit (0-based) of each atom; end groups belong to the unit they sit on."""
+    if chain.GetAtomWithIdx(0).HasProp("unit"):
+        return [atom.GetIntProp("unit") for atom in chain.GetAtoms()]
+    residues = [atom.GetPDBResidueInfo() for atom in chain.GetAtoms()]
+    inner = sorted({r.GetResidueNumber() for r in residues if r.GetResidueName().startswith("RU")})
+    index = {number: k for k, number in enumerate(inner)}
+    ends = {"TU0": 0, "TU1": dp - 1}
+    return [ends.get(r.GetResidueName().strip(), index.get(r.GetResidueNumber())) for r in residues]
+
+
+def _assign(mol: Chem.Mol, repeat_unit: str, end_groups, messages: io.StringIO) -> None:
+    """Give `mol` GAFF2 types, parameters and charges; UserError names what has none."""
+    from radonpy.ff.gaff2_mod import GAFF2_mod
+
+    before = len(messages.getvalue())
+    try:
+        assigned = GAFF2_mod().ff_assign(mol, charge="gasteiger")
+    except (KeyError, IndexError, AttributeError, ValueError) as error:
+        # RadonPy's typing rules stumble over environments they do not foresee.
+        print(f"{type(error).__name__}: {error}")
+        assigned = False
+    if assigned and all(np.isfinite(atom.GetDoubleProp("AtomicCharge")) for atom in mol.GetAtoms()):
+        return
+    said = " ".join(line.split(":", 1)[-1].strip() for line in messages.getvalue()[before:].splitlines()[:3])
+    system = f"repeat unit {repeat_unit!r}" + ("" if end_groups == RING else f" with end groups {list(end_groups)}")
+    untyped = [atom for atom in mol.GetAtoms() if not atom.HasProp("ff_type")]
+    if untyped:
+        worst = min(untyped, key=lambda atom: (atom.GetAtomicNum() == 1, atom.GetIdx()))
+        raise UserError(f"{system}: GAFF2 has no type for {_name(worst)}. It knows H, C, N, O, F, P, S, Cl, Br, I in common bonding.")
+    for bond in mol.GetBonds():
+        if not bond.HasProp("ff_type"):
+            raise UserError(f"{system}: GAFF2 has no bond between {_name(bond.GetBeginAtom())} and {_name(bond.GetEndAtom())}.")
+    if assigned:
+        atom = next(atom for atom in mol.GetAtoms() if not np.isfinite(atom.GetDoubleProp("AtomicCharge")))
+        raise UserError(f"{system}: there is no Gasteiger charge for {_name(atom)}.")
+    raise UserError(f"{system}: GAFF2 lacks parameters ({said})")
+
+
+def _name(atom: Chem.Atom) -> str:
+    neighbours = ", ".join(sorted(n.GetSymbol() for n in atom.GetNeighbors()))
+    what = f"{atom.GetSymbol()} (atom {atom.GetIdx()} of the chain, bonded to {neighbours}"
+    if atom.HasProp("place"):
+        what += f"; symbol {atom.GetIntProp('place')} of the {atom.GetProp('fragment')}'s SMILES, '*' counted"
+    return what + ")"
+
+
+def _parameters(mol: Chem.Mol) -> tuple[datafile.Chain, list[tuple[str, str]]]:
+    """The typed chain as LAMMPS sees it, and (element, GAFF2 type) per LAMMPS atom type."""
+
+    def number(keys: list) -> tuple[list[int], list[int]]:
+        """1-based type of each entry, and the first entry of each type."""
+        first: dict = {}
+        types = [first.setdefault(key, (len(first) + 1, i))[0] for i, key in enumerate(keys)]
+        return types, [i for _, i in first.values()]
+
+    def lines(values: list[list]) -> list[str]:
+        return [" ".join([str(k + 1), *(str(v) if isinstance(v, int) else f"{v:.10g}" for v in row)]) for k, row in enumerate(values)]
+
+    atoms, bonds = list(mol.GetAtoms()), list(mol.GetBonds())
+    types, firsts = number([(a.GetSymbol(), a.GetProp("ff_type")) for a in atoms])
+    names = [(atoms[i].GetSymbol(), atoms[i].GetProp("ff_type")) for i in firsts]
+    coefficients = {
+        "Masses": lines([[atoms[i].GetMass()] for i in firsts]),
+        "Pair Coeffs": lines([[atoms[i].GetDoubleProp("ff_epsilon"), atoms[i].GetDoubleProp("ff_sigma")] for i in firsts]),
+    }
+    bond_types, firsts = number([b.GetProp("ff_type") for b in bonds])
+    coefficients["Bond Coeffs"] = lines([[bonds[i].GetDoubleProp("ff_k"), bonds[i].GetDoubleProp("ff_r0")] for i in firsts])
+    topology = {"Bonds": [[t, b.GetBeginAtomIdx(), b.GetEndAtomIdx()] for t, b in zip(bond_types, bonds)]}
+
+    angle_types, firsts = number([a.ff.type for a in mol.angles])
+    coefficients["Angle Coeffs"] = lines([[float(mol.angles[i].ff.k), float(mol.angles[i].ff.theta0)] for i in firsts])
+    topology["Angles"] = [[t, x.a, x.b, x.c] for t, x in zip(angle_types, mol.angles)]
+
+    dihedral_types, firsts = number([d.ff.type for d in mol.dihedrals])
+    rows = []
+    for i in firsts:
+        ff = mol.dihedrals[i].ff
+        rows.append([int(ff.m), *(v for k, n, d in zip(ff.k, ff.n, ff.d0) for v in (float(k), int(n), float(d)))])
+    coefficients["Dihedral Coeffs"] = lines(rows)
+    topology["Dihedrals"] = [[t, x.a, x.b, x.c, x.d] for t, x in zip(dihedral_types, mol.dihedrals)]
+
+    improper_types, firsts = number([m.ff.type for m in mol.impropers])
+    coefficients["Improper Coeffs"] = lines([[float(mol.impropers[i].ff.k), int(mol.impropers[i].ff.d0), int(mol.impropers[i].ff.n)] for i in firsts])
+    topology["Impropers"] = [[t, x.a, x.b, x.c, x.d] for t, x in zip(improper_types, mol.impropers)]
+
+    charges = np.array([a.GetDoubleProp("AtomicCharge") for a in atoms])
+    charges -= charges.mean()  # Gasteiger's iteration leaves a residue of 1e-6 or so; PPPM wants none
+    widths = {"Bonds": 3, "Angles": 4, "Dihedrals": 5, "Impropers": 5}
+    arrays = {name: np.array(rows, dtype=int).reshape(-1, widths[name]) for name, rows in topology.items()}
+    return datafile.Chain(coefficients, np.array(types), np.round(charges, 8), arrays), names
+
+
+def _place(conformations, chains, template, density, seed):
+    """Positions (chains*n, 3), molecules whole, and the length of the cubic box, in A.
+
+    Random places and orientations with at least CLEARANCE between atoms of different molecules;
+    the box grows by 10 % in length when a chain finds no room.
+    """
+    rng = np.random.default_rng(derive(seed, "placement"))
+    mass = sum(atom.GetMass() for atom in template.GetAtoms()) * chains
+    length = (mass / (density * AVOGADRO_A3)) ** (1 / 3)
+    while True:
+        placed = []
+        for k in range(chains):
+            shape = conformations[k % len(conformations)]
+            shape = shape - shape.mean(axis=0)
+            for _ in range(200):
+                trial = Rotation.random(random_state=rng.integers(2**31)).apply(shape) + rng.uniform(0, length, 3)
+                if not placed:
+                    break
+                tree = cKDTree(np.mod(np.concatenate(placed), length), boxsize=length * (1 + 1e-12))
+                if tree.query(np.mod(trial, length))[0].min() > CLEARANCE:
+                    break
+            else:
+                break
+            placed.append(trial)
+        if len(placed) == chains:
+            return np.concatenate(placed), length
+        length *= 1.1
