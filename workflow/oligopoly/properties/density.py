@@ -1,0 +1,51 @@
+"""Density of a liquid from NPT molecular dynamics."""
+
+from pathlib import Path
+
+import numpy as np
+
+from oligopoly.errors import UserError
+from oligopoly.properties import statistics, trajectory
+
+GRAM_PER_CM3 = 1.66053906660  # one atomic mass unit per cubic Angstrom, in g/cm3 (CODATA 2018)
+
+
+def from_volume(volumes, masses) -> np.ndarray:
+    """Density (g/cm3) of boxes of `volumes` (A^3) that hold atoms of `masses` (g/mol)."""
+    return np.sum(masses) / np.asarray(volumes, float) * GRAM_PER_CM3
+
+
+def measure(times, densities, name: str = "the density") -> dict:
+    """Mean density with its error, after the run has equilibrated.
+
+    times : (N,) ps; densities : (N,) g/cm3, evenly spaced.
+    The start of production is found from the series itself (statistics.equilibrated_from), the
+    error from its autocorrelation time. Returns value, error, block_error (g/cm3), tau_ps,
+    effective_samples, equilibration_ps, production_ps, warning (str or None).
+    Raises UserError for fewer than 10 samples.
+    """
+    times, densities = np.asarray(times, float), np.asarray(densities, float)
+    if len(densities) < 10:
+        raise UserError(f"{name}: {len(densities)} samples are too few for a density; at least 10.")
+    start = statistics.equilibrated_from(densities)
+    result = statistics.mean(densities[start:], name, quiet=True)
+    spacing = float(times[-1] - times[0]) / (len(times) - 1)
+    return {
+        "value": result.value,
+        "error": result.error,
+        "block_error": result.block_error,
+        "tau_ps": result.tau * spacing,
+        "effective_samples": result.effective,
+        "equilibration_ps": float(times[start] - times[0]),
+        "production_ps": float(times[-1] - times[start]),
+        "warning": result.warning,
+    }
+
+
+def from_thermo(path: str | Path) -> dict:
+    """`measure` on the columns time_ps and density_g_cm3 of a thermo.tsv."""
+    table = trajectory.thermo(path)
+    missing = {"time_ps", "density_g_cm3"} - set(table)
+    if missing:
+        raise UserError(f"{path} lacks the column {sorted(missing)[0]}; it has {', '.join(table)}.")
+    return measure(table["time_ps"], table["density_g_cm3"], f"the density in {path}")
