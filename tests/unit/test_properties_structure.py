@@ -22,12 +22,12 @@ def test_density_units_and_equilibration():
 
 def test_density_from_thermo(tmp_path):
     path = tmp_path / "thermo.tsv"
-    rows = [f"{k}\t{0.1 * k}\t{0.7 + 0.01 * (-1) ** k}" for k in range(40)]
-    path.write_text("\n".join(["step\ttime_ps\tdensity_g_cm3", *rows]) + "\n")
-    assert density.from_thermo(path)["value"] == pytest.approx(0.7, abs=1e-3)
+    rows = [f"{k}\t{0.1 * k}\t{29.9 + 0.1 * (-1) ** k}" for k in range(40)]
+    path.write_text("\n".join(["step\ttime_ps\tvolume_A3", *rows]) + "\n")
+    assert density.from_thermo(path, [16, 1, 1])["value"] == pytest.approx(0.99966, abs=1e-4)
     path.write_text("step\ttime_ps\n1\t2\n")
-    with pytest.raises(UserError, match="density_g_cm3"):
-        density.from_thermo(path)
+    with pytest.raises(UserError, match="volume_A3"):
+        density.from_thermo(path, [1])
 
 
 def test_ideal_molecules_have_flat_intermolecular_g():

@@ -42,10 +42,14 @@ def measure(times, densities, name: str = "the density") -> dict:
     }
 
 
-def from_thermo(path: str | Path) -> dict:
-    """`measure` on the columns time_ps and density_g_cm3 of a thermo.tsv."""
+def from_thermo(path: str | Path, masses) -> dict:
+    """`measure` on the columns time_ps and volume_A3 of a thermo.tsv; masses (N,) in g/mol.
+
+    From the volume and the real masses, since MD may have run with heavier hydrogens.
+    """
     table = trajectory.thermo(path)
-    missing = {"time_ps", "density_g_cm3"} - set(table)
+    missing = {"time_ps", "volume_A3"} - set(table)
     if missing:
         raise UserError(f"{path} lacks the column {sorted(missing)[0]}; it has {', '.join(table)}.")
-    return measure(table["time_ps"], table["density_g_cm3"], f"the density in {path}")
+    densities = from_volume(table["volume_A3"], masses)
+    return measure(table["time_ps"], densities, f"the density in {path}")

@@ -44,6 +44,7 @@ def slope(volumes, reference_energies, ace_energies, temperature: float) -> dict
     covariance = terms.mean()
     # What one frame contributes to the estimate, <V> included (its influence function).
     influence = terms - covariance * dv / mean_volume
+    spread = statistics.mean(influence, "the covariance of volume and energy", quiet=True)
     return {
         "value": float(covariance),
         "error": spread.error,
