@@ -1,0 +1,184 @@
+"""Choice of the basis functions of a potential, in pacemaker's order.
+
+pacemaker builds all functions within `nradmax_by_orders` and `lmax_by_orders` (one number per rank), block by
+block (a block is a central element and the set of the other elements that take part), orders each block by
+rank + sum of n + sum of l ("power order"), and takes the same number from each block.
+"""
+
+import itertools
+from functools import cache
+
+import numpy as np
+
+from oligopoly.ace.coupling import couple, inner_momenta
+from oligopoly.ace.potential import BasisFunction, Bond, ordered
+from oligopoly.errors import UserError
+
+
+@cache
+def independent_couplings(pattern: tuple[int, ...], lmax: int) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """All (l, lint) with l <= lmax whose invariants are linearly independent and of even parity.
+
+    `pattern` gives equal numbers to factors of equal element and n, in ascending order, for example (0, 0, 1):
+    only these factors commute into each other, so that only they make invariants equal, dependent, or zero. Of a
+    dependent set the first in lexicographic order stay, with l ascending among equal factors.
+    """
+    found = []
+    for l in itertools.product(range(lmax + 1), repeat=len(pattern)):
+        unsorted = any(a == b and x > y for a, b, x, y in zip(pattern, pattern[1:], l, l[1:], strict=False))
+        if sum(l) % 2 or unsorted:
+            continue
+        basis: list[np.ndarray] = []
+        columns: dict[tuple[int, ...], int] = {}
+        for lint in inner_momenta(l):
+            if _extends(basis, columns, _merged(pattern, l, lint)):
+                found.append((l, lint))
+    return tuple(found)
+
+
+def _merged(pattern: tuple[int, ...], l: tuple[int, ...], lint: tuple[int, ...]) -> dict[tuple[int, ...], float]:
+    """The invariant as a polynomial: products of A that are equal, or complex conjugates, are one term."""
+    equal = list(zip(pattern, l, strict=True))
+    groups = [[i for i, label in enumerate(equal) if label == name] for name in dict.fromkeys(equal)]
+    polynomial: dict[tuple[int, ...], float] = {}
+    for m, coefficient in couple(l, lint):
+        key = max(_sorted_within(groups, m), _sorted_within(groups, tuple(-x for x in m)))
+        polynomial[key] = polynomial.get(key, 0.0) + coefficient
+    return polynomial
+
+
+def _sorted_within(groups: list[list[int]], m: tuple[int, ...]) -> tuple[int, ...]:
+    result = list(m)
+    for group in groups:
+        for position, value in zip(group, sorted(m[i] for i in group), strict=True):
+            result[position] = value
+    return tuple(result)
+
+
+def _extends(basis: list[np.ndarray], columns: dict, polynomial: dict[tuple[int, ...], float]) -> bool:
+    """Gram-Schmidt step: whether `polynomial` is independent of `basis`, which then grows by it."""
+    for key in polynomial:
+        columns.setdefault(key, len(columns))
+    vector = np.zeros(len(columns))
+    for key, value in polynomial.items():
+        vector[columns[key]] = value
+    for _ in range(2):
+        for direction in basis:
+            vector[: len(direction)] -= (direction @ vector[: len(direction)]) * direction
+    rest = np.linalg.norm(vector)
+    if rest < 1e-9:  # the coefficients of one coupling have a norm of order one
+        return False
+    basis.append(vector / rest)
+    return True
+
+
+def select(
+    elements: list[str],
+    n_functions: int,
+    n_max: list[int],
+    l_max: list[int],
+) -> dict[str, list[BasisFunction]]:
+    """The first `n_functions` functions of each element in pacemaker's power order, with zero coefficients.
+
+    `n_max` and `l_max` hold one number per rank (pacemaker's `nradmax_by_orders`, `lmax_by_orders`). Each block
+    of an element gives the same share; what a block cannot give, the others do. Fewer functions come back if
+    the limits do not hold so many. Elements of the result: sorted; functions: in pacemaker's internal order.
+
+    Raises UserError for limits that make no basis.
+    """
+    if len(n_max) != len(l_max) or not n_max:
+        raise UserError(f"n_max = {n_max} and l_max = {l_max} must have one number for each rank.")
+    if min(n_max) < 1 or min(l_max) < 0 or l_max[0] != 0:
+        raise UserError(f"n_max = {n_max} must be positive; l_max = {l_max} must start with 0 and not be negative.")
+    if n_functions < 1:
+        raise UserError(f"The number of functions per element must be positive, not {n_functions}.")
+    elements = sorted(set(elements))
+    chosen = {}
+    for central in elements:
+        others = [element for element in elements if element != central]
+        blocks = [
+            _block(central, partners, n_max, l_max, n_functions)
+            for size in range(min(len(others), len(n_max)) + 1)
+            for partners in itertools.combinations(others, size)
+        ]
+        shares = _shares([len(block) for block in blocks], n_functions)
+        functions = [f for block, share in zip(blocks, shares, strict=True) for f in block[:share]]
+        chosen[central] = ordered(functions, elements)
+    return chosen
+
+
+def _block(
+    central: str, partners: tuple[str, ...], n_max: list[int], l_max: list[int], at_most: int
+) -> list[BasisFunction]:
+    """Functions of one block in power order: stable in rank, neighbours, n, l, lint. Only the first `at_most`."""
+    present = tuple(sorted({central, *partners}))
+    found = []
+    for rank, (n_top, l_top) in enumerate(zip(n_max, l_max, strict=True), start=1):
+        for neighbours in itertools.combinations_with_replacement(present, rank):
+            if {central, *neighbours} != set(present):
+                continue
+            for n in itertools.product(range(1, n_top + 1), repeat=rank):
+                labels = tuple(zip(neighbours, n, strict=True))
+                if list(labels) != sorted(labels):  # the same product with its factors in another order
+                    continue
+                distinct = sorted(set(labels))
+                pattern = tuple(distinct.index(label) for label in labels)
+                for l, lint in independent_couplings(pattern, l_top):
+                    found.append((rank + sum(n) + sum(l), neighbours, n, l, lint))
+    found.sort(key=lambda entry: entry[0])
+    return [BasisFunction((central, *neighbours), n, l, lint) for _, neighbours, n, l, lint in found[:at_most]]
+
+
+def _shares(available: list[int], wanted: int) -> list[int]:
+    """Split `wanted` evenly over blocks that hold `available`; the remainder of a division is left out."""
+    shares = [0] * len(available)
+    while True:
+        open_blocks = [i for i, limit in enumerate(available) if shares[i] < limit]
+        each = (wanted - sum(shares)) // len(open_blocks) if open_blocks else 0
+        if each == 0:
+            return shares
+        for i in open_blocks:
+            shares[i] = min(available[i], shares[i] + each)
+
+
+def bonds(
+    functions: dict[str, list[BasisFunction]],
+    cutoff: float,
+    radbase: str = "ChebExpCos",
+    radparameters: tuple[float, ...] = (8.0,),
+    inner_radii: dict[tuple[str, str], float] | None = None,
+) -> dict[tuple[str, str], Bond]:
+    """Radial basis for all ordered pairs, as large as `functions` need, R_n = g_n as pacemaker starts with.
+
+    `cutoff` in Angstrom. With `inner_radii` (Angstrom, per sorted pair) a ZBL core takes over below r_in, blended
+    over the outer quarter of it; without, there is no core.
+    """
+    size = {pair: [0, 0, 1] for pair in itertools.product(sorted(functions), repeat=2)}
+    for f in itertools.chain.from_iterable(functions.values()):
+        for neighbour, n, l in zip(f.elements[1:], f.n, f.l, strict=True):
+            # pacemaker wants both directions of a pair alike
+            for pair in ((f.elements[0], neighbour), (neighbour, f.elements[0])):
+                nradmax, lmax, nradbase = size[pair]
+                size[pair] = [max(nradmax, n if f.rank > 1 else 0), max(lmax, l), max(nradbase, n)]
+    core = {}
+    for a, b in size:
+        r_in = (inner_radii or {}).get((min(a, b), max(a, b)), 0.0)
+        core[a, b] = {
+            "inner_cutoff_type": "zbl" if inner_radii else "distance",
+            "core_repulsion": (1.0, 1.0) if r_in else (0.0, 0.0),
+            "r_in": r_in,
+            "delta_in": 0.25 * r_in,
+        }
+    return {
+        pair: Bond(
+            nradmax=nradmax,
+            lmax=lmax,
+            nradbase=nradbase,
+            radbase=radbase,
+            radparameters=list(radparameters),
+            radcoefficients=np.repeat(np.eye(nradmax, nradbase)[:, None, :], lmax + 1, axis=1),
+            rcut=cutoff,
+            **core[pair],
+        )
+        for pair, (nradmax, lmax, nradbase) in size.items()
+    }
