@@ -20,14 +20,14 @@ def largest_radius(cells) -> float:
 def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0.1) -> dict:
     """Intra- and intermolecular g(r) of every pair of elements, with errors over time.
 
-    positions : (F, N, 3) A, wrapped or not; cells : (F, 3, 3) A, each frame its own;
+    positions : (F, N, 3) A with molecules whole; cells : (F, 3, 3) A, each frame its own;
     numbers : (N,) atomic numbers; molecules : (N,) molecule of each atom.
     r_max : A; by default 12 or half the narrowest box, whichever is less. width : of a bin, A.
 
     inter: normalised by the intermolecular pairs alone, so uncorrelated molecules give exactly 1 in
     a box of any size. intra: density of partners within the molecule over the mean density of that
     element in the box, so 4 pi rho_b int g r^2 dr counts the partners; it falls to zero.
-    Each bin's error is from its own autocorrelation time over the frames.
+    A chain's own periodic image counts as another chain. Each bin's error is from its own autocorrelation time over the frames.
 
     Returns {"r_A": [...], "pairs": {"C-H": {"inter": {"g", "error"}, "intra": {...}}}}.
     Raises UserError when r_max reaches beyond half the box or there are fewer than two frames.
@@ -75,8 +75,10 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
         found = found.toNeighborList()
         i, j = found[:, 0], found[:, 1]
         bin_of = np.minimum((found.distances / width).astype(int), bins - 1)
-        same = (molecules[i] == molecules[j]).astype(int)
-        index = (pair_of[species[i], species[j]] * 2 + same) * bins + bin_of
+        # freud's distances are single precision.
+        direct = np.linalg.norm(points[i] - points[j], axis=1) < found.distances + 1e-3
+        within = ((molecules[i] == molecules[j]) & direct).astype(int)
+        index = (pair_of[species[i], species[j]] * 2 + within) * bins + bin_of
         histogram = np.bincount(index, minlength=len(pairs) * 2 * bins)
         histogram = histogram.reshape(len(pairs), 2, bins)
         density = ideal / abs(np.linalg.det(cell))

@@ -1,0 +1,203 @@
+"""One system, measured with ACE and with the reference, and whether the two agree."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from oligopoly import files
+from oligopoly.errors import UserError
+from oligopoly.properties import density, linear_response, msd, rdf, structure, trajectory
+from oligopoly.systems.topology import Topology
+
+LINEAR_RESPONSE_FRAMES = 400  # evenly spaced at most: later frames repeat the earlier ones
+
+
+def compare(
+    reference_dir: str | Path,
+    ace_dir: str | Path,
+    system_json: str | Path,
+    out_json: str | Path,
+    *,
+    temperature: float,
+    tolerance_percent: float,
+    evaluate_reference: Callable[[list], np.ndarray] | None = None,
+    evaluate_ace: Callable[[list], np.ndarray] | None = None,
+    role: str = "train",
+    sigmas: float = 2.0,
+) -> dict:
+    """Measure both engines' production runs, compare, and write the result as JSON.
+
+    reference_dir, ace_dir : each holds npt/ and nvt/ with thermo.tsv and trajectory.extxyz, and
+    status.json. temperature : K. tolerance_percent : allowed deviation of the density, beyond
+    `sigmas` standard errors of the difference. evaluate_* : frames -> energies (F,) eV of whole
+    boxes; without both there is no linear-response estimate. role : "train" or "transfer".
+
+    A run that stopped early, or a property that cannot be measured, is a sentence in the result
+    ({"missing": "..."}) and not an exception: the comparison of the rest still has its worth.
+    """
+    reference_dir, ace_dir = Path(reference_dir), Path(ace_dir)
+    topology = Topology.read(system_json)
+    system = json.loads(Path(system_json).read_text())
+    result = {
+        "system": Path(system_json).parent.name,
+        "role": role,
+        "temperature_K": temperature,
+        "chains": topology.n_molecules,
+        "atoms": len(topology),
+        "degree_of_polymerisation": system.get("degree_of_polymerisation"),
+        "repeat_unit": system.get("repeat_unit"),
+        "stability": stability(reference_dir, ace_dir),
+        "density": _attempt(
+            _density, reference_dir, ace_dir, topology, tolerance_percent, sigmas
+        ),
+        "linear_response": {"missing": "No energies of both potentials were at hand."},
+    }
+    if evaluate_reference and evaluate_ace:
+        result["linear_response"] = _attempt(
+            _linear_response, reference_dir, ace_dir, topology, temperature,
+            evaluate_reference, evaluate_ace,
+        )  # fmt: skip
+    pairs = {name: _attempt(_nvt, folder, len(topology)) for name, folder in
+             (("reference", reference_dir), ("ace", ace_dir))}  # fmt: skip
+    missing = next((run for run in pairs.values() if isinstance(run, dict)), None)
+    if missing:
+        result |= {"rdf": missing, "msd": missing, "structure": missing}
+    else:
+        result["rdf"] = _attempt(_rdf, pairs, topology)
+        ring = system.get("end_groups") == "ring"
+        result["msd"] = {k: _attempt(_msd, run, topology) for k, run in pairs.items()}
+        result["structure"] = {
+            k: structure.dimensions(
+                run.positions, topology.masses, topology.molecules, topology.numbers,
+                topology.bonds, ring,
+            )
+            for k, run in pairs.items()
+        }  # fmt: skip
+    result["passed"], result["sentences"] = _verdict(result)
+    files.write_text(out_json, json.dumps(result, indent=1))
+    return result
+
+
+def stability(reference_dir: Path, ace_dir: Path) -> dict:
+    """How both engines' runs ended: {"completed": ACE ran to its end, "reference", "ace"}."""
+    ends = {}
+    for name, folder in (("reference", reference_dir), ("ace", ace_dir)):
+        path = folder / "status.json"
+        ends[name] = json.loads(path.read_text()) if path.exists() else {}
+    outcomes = list(_outcomes(ends["ace"]))
+    return {"completed": bool(outcomes) and set(outcomes) == {"completed"}, **ends}
+
+
+def _outcomes(status):
+    """Every "outcome" in a status, wherever the run keeps them (one per ensemble)."""
+    if isinstance(status, dict):
+        if isinstance(status.get("outcome"), str):
+            yield status["outcome"]
+        for value in status.values():
+            yield from _outcomes(value)
+
+
+def _attempt(measure, *arguments):
+    try:
+        return measure(*arguments)
+    except (UserError, FileNotFoundError) as error:
+        return {"missing": str(error)}
+
+
+def _density(reference_dir, ace_dir, topology, tolerance, sigmas) -> dict:
+    one = density.from_thermo(reference_dir / "npt" / "thermo.tsv", topology.masses)
+    two = density.from_thermo(ace_dir / "npt" / "thermo.tsv", topology.masses)
+    deviation = 100 * (two["value"] / one["value"] - 1)
+    sigma = 100 * np.hypot(two["error"] / one["value"], one["error"] * two["value"] / one["value"] ** 2)
+    allowed = tolerance + sigmas * sigma
+    return {
+        "reference": one,
+        "ace": two,
+        "deviation_percent": deviation,
+        "sigma_percent": float(sigma),
+        "tolerance_percent": tolerance,
+        "sigmas": sigmas,
+        "allowed_percent": float(allowed),
+        "passed": bool(abs(deviation) <= allowed),
+    }
+
+
+def _linear_response(reference_dir, ace_dir, topology, temperature, evaluate_reference, evaluate_ace):
+    slopes = []
+    for folder in (reference_dir, ace_dir):
+        run = trajectory.read(folder / "npt" / "trajectory.extxyz", len(topology))
+        settled = density.measure(
+            run.times / 1000, density.from_volume(run.volumes, topology.masses)
+        )["equilibration_ps"]
+        run = run.after(run.times[0] + 1000 * settled)
+        stride = -(-len(run.times) // LINEAR_RESPONSE_FRAMES)
+        frames = run.frames[::stride]
+        slopes.append(
+            linear_response.slope(
+                run.volumes[::stride], evaluate_reference(frames), evaluate_ace(frames), temperature
+            )
+        )
+    return linear_response.shift(*slopes)
+
+
+def _nvt(folder, atoms):
+    return trajectory.read(folder / "nvt" / "trajectory.extxyz", atoms)
+
+
+def _rdf(runs, topology) -> dict:
+    r_max = min(12.0, 0.999 * min(rdf.largest_radius(run.cells) for run in runs.values()))
+    measured = {
+        name: rdf.pair_distributions(
+            run.positions, run.cells, topology.numbers, topology.molecules, r_max
+        )
+        for name, run in runs.items()
+    }
+    r = measured["reference"]["r_A"]
+    pairs = {}
+    for pair, kinds in measured["reference"]["pairs"].items():
+        pairs[pair] = {}
+        for kind, one in kinds.items():
+            two = measured["ace"]["pairs"][pair][kind]
+            pairs[pair][kind] = {"reference": one, "ace": two} | rdf.difference(r, one, two)
+    return {"r_A": r, "pairs": pairs}
+
+
+def _msd(run, topology) -> dict:
+    return msd.displacements(
+        run.positions, run.cells, run.times, topology.masses, topology.molecules,
+        topology.repeat_units,
+    )  # fmt: skip
+
+
+def _verdict(result) -> tuple[bool, list[str]]:
+    """Did ACE hold for this system, and why, in sentences."""
+    sentences = []
+    stable = result["stability"]["completed"]
+    if stable:
+        sentences.append("Every ACE run went to its end.")
+    else:
+        reasons = [r for r in _reasons(result["stability"]["ace"]) if r]
+        sentences.append("ACE did not run to its end" + (f": {'; '.join(reasons)}." if reasons else "."))
+    value = result["density"]
+    if "missing" in value:
+        sentences.append(f"The density could not be compared. {value['missing']}")
+        return False, sentences
+    sentences.append(
+        f"The density deviates by {value['deviation_percent']:+.1f} ± {value['sigma_percent']:.1f} % "
+        f"from the reference; {value['tolerance_percent']:g} % and {value['sigmas']:g} standard errors "
+        f"allow {value['allowed_percent']:.1f} %."
+    )
+    for name in ("reference", "ace"):
+        if value[name]["warning"]:
+            sentences.append(f"Caution: {value[name]['warning']}")
+    return stable and value["passed"], sentences
+
+
+def _reasons(status):
+    if isinstance(status, dict):
+        if status.get("outcome", "completed") != "completed":
+            yield str(status.get("reason", status["outcome"])).rstrip(".")
+        for value in status.values():
+            yield from _reasons(value)
