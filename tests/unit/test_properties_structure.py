@@ -5,7 +5,7 @@ import pytest
 from ase.build import bulk
 
 from oligopoly.errors import UserError
-from oligopoly.properties import density, msd, rdf, structure, trajectory
+from oligopoly.properties import density, msd, rdf, structure
 
 
 def test_density_units_and_equilibration():
@@ -147,24 +147,3 @@ def test_chain_size():
     assert result["gyration_A2"]["value"] == pytest.approx((0.75**2 + 2.25**2) / 2)
     ring = structure.dimensions(positions, masses, molecules, numbers, bonds, ring=True)
     assert ring["end_to_end_A2"] is None
-
-
-def test_trajectory_reading(tmp_path):
-    from ase import Atoms
-    from ase.io import write
-
-    frames = []
-    for k in range(5):
-        a = Atoms("CH4", positions=np.random.default_rng(k).uniform(0, 5, (5, 3)), cell=[9] * 3)
-        a.info["time_fs"] = 10.0 * k
-        frames.append(a)
-    write(tmp_path / "t.extxyz", frames)
-    t = trajectory.read(tmp_path / "t.extxyz")
-    assert t.positions.shape == (5, 5, 3) and t.volumes == pytest.approx(729)
-    assert len(t.after(20).frames) == 3
-    with pytest.raises(UserError, match="6"):
-        trajectory.read(tmp_path / "t.extxyz", atoms=6)
-    del frames[2].info["time_fs"]
-    write(tmp_path / "t.extxyz", frames)
-    with pytest.raises(UserError, match="time"):
-        trajectory.read(tmp_path / "t.extxyz")

@@ -8,7 +8,8 @@ import numpy as np
 
 from oligopoly import files
 from oligopoly.errors import UserError
-from oligopoly.properties import density, linear_response, msd, rdf, structure, trajectory
+from oligopoly.md import trajectory
+from oligopoly.properties import density, linear_response, msd, rdf, structure
 from oligopoly.systems.topology import Topology
 
 LINEAR_RESPONSE_FRAMES = 400  # evenly spaced at most: later frames repeat the earlier ones
@@ -59,21 +60,23 @@ def compare(
             _linear_response, reference_dir, ace_dir, topology, temperature,
             evaluate_reference, evaluate_ace,
         )  # fmt: skip
-    pairs = {name: _attempt(_nvt, folder, len(topology)) for name, folder in
-             (("reference", reference_dir), ("ace", ace_dir))}  # fmt: skip
-    missing = next((run for run in pairs.values() if isinstance(run, dict)), None)
+    runs = {
+        name: _attempt(_trajectory, folder / "nvt" / "trajectory.extxyz", len(topology))
+        for name, folder in (("reference", reference_dir), ("ace", ace_dir))
+    }
+    missing = next((run for run in runs.values() if isinstance(run, dict)), None)
     if missing:
         result |= {"rdf": missing, "msd": missing, "structure": missing}
     else:
-        result["rdf"] = _attempt(_rdf, pairs, topology)
+        result["rdf"] = _attempt(_rdf, runs, topology)
         ring = system.get("end_groups") == "ring"
-        result["msd"] = {k: _attempt(_msd, run, topology) for k, run in pairs.items()}
+        result["msd"] = {k: _attempt(_msd, run, topology) for k, run in runs.items()}
         result["structure"] = {
             k: structure.dimensions(
                 run.positions, topology.masses, topology.molecules, topology.numbers,
                 topology.bonds, ring,
             )
-            for k, run in pairs.items()
+            for k, run in runs.items()
         }  # fmt: skip
     result["passed"], result["sentences"] = _verdict(result)
     files.write_text(out_json, json.dumps(result, indent=1))
@@ -127,23 +130,26 @@ def _density(reference_dir, ace_dir, topology, tolerance, sigmas) -> dict:
 def _linear_response(reference_dir, ace_dir, topology, temperature, evaluate_reference, evaluate_ace):
     slopes = []
     for folder in (reference_dir, ace_dir):
-        run = trajectory.read(folder / "npt" / "trajectory.extxyz", len(topology))
-        settled = density.measure(
-            run.times / 1000, density.from_volume(run.volumes, topology.masses)
-        )["equilibration_ps"]
-        run = run.after(run.times[0] + 1000 * settled)
-        stride = -(-len(run.times) // LINEAR_RESPONSE_FRAMES)
-        frames = run.frames[::stride]
+        run = _trajectory(folder / "npt" / "trajectory.extxyz", len(topology))
+        volumes = np.abs(np.linalg.det(run.cells))
+        measured = density.measure(run.times / 1000, density.from_volume(volumes, topology.masses))
+        settled = run.times >= run.times[0] + 1000 * measured["equilibration_ps"] - 1e-6
+        chosen = np.flatnonzero(settled)
+        chosen = chosen[:: -(-len(chosen) // LINEAR_RESPONSE_FRAMES)]
+        frames = [run.atoms(k) for k in chosen]
         slopes.append(
             linear_response.slope(
-                run.volumes[::stride], evaluate_reference(frames), evaluate_ace(frames), temperature
+                volumes[chosen], evaluate_reference(frames), evaluate_ace(frames), temperature
             )
         )
     return linear_response.shift(*slopes)
 
 
-def _nvt(folder, atoms):
-    return trajectory.read(folder / "nvt" / "trajectory.extxyz", atoms)
+def _trajectory(path, atoms) -> trajectory.Trajectory:
+    run = trajectory.read(path)
+    if len(run.numbers) != atoms:
+        raise UserError(f"{path}: its frames have {len(run.numbers)} atoms, the system {atoms}")
+    return run
 
 
 def _rdf(runs, topology) -> dict:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from oligopoly.errors import UserError
-from oligopoly.properties import statistics, trajectory
+from oligopoly.md.trajectory import read_thermo
+from oligopoly.properties import statistics
 
 GRAM_PER_CM3 = 1.66053906660  # one atomic mass unit per cubic Angstrom, in g/cm3 (CODATA 2018)
 
@@ -47,7 +48,7 @@ def from_thermo(path: str | Path, masses) -> dict:
 
     From the volume and the real masses, since MD may have run with heavier hydrogens.
     """
-    table = trajectory.thermo(path)
+    table = read_thermo(path)
     missing = {"time_ps", "volume_A3"} - set(table)
     if missing:
         raise UserError(f"{path} lacks the column {sorted(missing)[0]}; it has {', '.join(table)}.")
