@@ -1,0 +1,26 @@
+# make demo: the main job. make test: everything that is checked. Both set up .venv first.
+.PHONY: demo test test-fast setup clean
+PYTHON ?= python3
+BIN := .venv/bin
+
+demo: setup
+	$(BIN)/snakemake --profile local --configfile config/demo.yaml
+
+test: setup
+	$(BIN)/python -m pytest tests
+
+test-fast: setup
+	$(BIN)/python -m pytest tests -m "not slow"
+
+setup: .venv/installed
+
+# The stamp is written last, so an interrupted installation is repeated.
+.venv/installed: envs/requirements.txt pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'oligopoly needs Python 3.11 or later, this is ' + sys.version.split()[0] + ': make PYTHON=python3.11 ...')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+clean:
+	rm -rf .venv results .snakemake

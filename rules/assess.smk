@@ -1,0 +1,27 @@
+# Does the potential hold? The only checkpoint: its verdict decides whether the loop goes on.
+
+
+checkpoint assess:
+    input:
+        metrics=rules.fit.output.metrics,
+        potential=rules.fit.output.yaml,
+        labels=expand(rules.label.output.labelled, chunk=CHUNKS, allow_missing=True),
+        liquid=expand(f"{RUN}/systems/{{system}}/reference/{LIQUID}/trajectory.extxyz", system=TRAINED),
+        before=lambda w: [] if w.gen == "000" else previous(w, "potential/potential.yaml"),
+        stops=lambda w: [] if w.gen == "000" else [f"{f}/stop.json" for f in walker_folders(w)],
+    output:
+        verdict=f"{RUN}/gen_{{gen}}/assess.json",
+    log:
+        f"{RUN}/logs/assess/{{gen}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/assess/{{gen}}.tsv"
+    params:
+        criteria=cfg.assess.model_dump(),
+        temperatures={name: cfg.systems[name].temperature for name in TRAINED},
+        last=LAST,
+    conda:
+        "../envs/oligopoly.yaml"
+    message:
+        "Assessing generation {wildcards.gen}"
+    script:
+        "../scripts/assess.py"

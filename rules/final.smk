@@ -1,0 +1,48 @@
+# The potential of the last generation, and what is known about it.
+
+
+rule final:
+    input:
+        potential=of_last_generation(*(f"potential/{name}" for name in POTENTIAL)),
+        train=of_last_generation("dataset/train.extxyz"),
+        verdicts=of_every_generation("assess.json"),
+    output:
+        potential=expand(f"{RUN}/final/{{name}}", name=POTENTIAL),
+        provenance=f"{RUN}/final/provenance.json",
+        config=f"{RUN}/config.yaml",
+    log:
+        f"{RUN}/logs/final.log",
+    benchmark:
+        f"{RUN}/benchmarks/final.tsv"
+    params:
+        config=cfg.model_dump(mode="json"),
+    conda:
+        "../envs/oligopoly.yaml"
+    message:
+        "Writing down where the final potential came from"
+    script:
+        "../scripts/final.py"
+
+
+rule contact_scan:
+    input:
+        potential=f"{RUN}/final/potential.yaml",
+        liquid=f"{RUN}/systems/{{system}}/reference/{LIQUID}/trajectory.extxyz",
+        data=rules.build.output.data,
+        system=rules.build.output.system,
+    output:
+        scan=f"{RUN}/final/contact_scan.{{system}}.json",
+    log:
+        f"{RUN}/logs/contact_scan/{{system}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/contact_scan/{{system}}.tsv"
+    params:
+        labeler=cfg.label.labeler.model_dump(),
+        settings=cfg.pool.contacts.model_dump(),
+        seed=cfg.seed,
+    conda:
+        "../envs/oligopoly.yaml"
+    message:
+        "Pushing pairs of {wildcards.system} together to look for holes"
+    script:
+        "../scripts/contact_scan.py"

@@ -1,0 +1,34 @@
+# Long MD of every system with the final potential and, to compare, with the reference.
+
+
+rule produce:
+    input:
+        potential=lambda w: [] if w.engine == "reference" else [f"{RUN}/final/{n}" for n in POTENTIAL],
+        data=rules.equilibrate.output.data,
+        system=rules.build.output.system,
+    output:
+        npt=f"{RUN}/produce/{{system}}/{{engine}}/npt/trajectory.extxyz",
+        npt_thermo=f"{RUN}/produce/{{system}}/{{engine}}/npt/thermo.tsv",
+        nvt=f"{RUN}/produce/{{system}}/{{engine}}/nvt/trajectory.extxyz",
+        nvt_thermo=f"{RUN}/produce/{{system}}/{{engine}}/nvt/thermo.tsv",
+        status=f"{RUN}/produce/{{system}}/{{engine}}/status.json",
+    log:
+        f"{RUN}/logs/produce/{{system}}.{{engine}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/produce/{{system}}.{{engine}}.tsv"
+    params:
+        settings=cfg.produce.model_dump(exclude={"density_tolerance_percent"}),
+        engine=cfg.explore.engine,
+        temperature=lambda w: cfg.systems[w.system].temperature,
+        pressure=lambda w: cfg.systems[w.system].pressure,
+        seed=cfg.seed,
+    resources:
+        slurm_partition=on(cfg.cluster.sampling),
+        gpu=gpus(cfg.cluster.sampling),
+    priority: 10
+    conda:
+        "../envs/oligopoly.yaml"
+    message:
+        "Production MD of {wildcards.system} with {wildcards.engine}"
+    script:
+        "../scripts/produce.py"

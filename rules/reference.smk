@@ -1,0 +1,28 @@
+# MD with the reference force field at the state points that generation 0 is drawn from.
+
+
+rule reference:
+    input:
+        data=rules.equilibrate.output.data,
+        system=rules.build.output.system,
+    output:
+        trajectory=f"{RUN}/systems/{{system}}/reference/{{state}}/trajectory.extxyz",
+        thermo=f"{RUN}/systems/{{system}}/reference/{{state}}/thermo.tsv",
+    log:
+        f"{RUN}/logs/reference/{{system}}.{{state}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/reference/{{system}}.{{state}}.tsv"
+    params:
+        state=lambda w: cfg.reference.states[w.state].model_dump(),
+        dynamics=cfg.reference.model_dump(exclude={"states"}),
+        temperature=lambda w: cfg.systems[w.system].temperature,
+        pressure=lambda w: cfg.systems[w.system].pressure,
+        seed=cfg.seed,
+    resources:
+        slurm_partition=on(cfg.cluster.sampling),
+    conda:
+        "../envs/oligopoly.yaml"
+    message:
+        "Reference MD of {wildcards.system} at state point {wildcards.state}"
+    script:
+        "../scripts/reference.py"
