@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import random
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -213,7 +214,10 @@ def _assign(mol: Chem.Mol, repeat_unit: str, end_groups, messages: io.StringIO) 
 
     before = len(messages.getvalue())
     try:
-        assigned = GAFF2_mod().ff_assign(mol, charge="gasteiger")
+        forcefield = GAFF2_mod()
+        assigned = forcefield.ff_assign(mol, charge="gasteiger")
+        if assigned:
+            _complete_impropers(mol, forcefield)
     except (KeyError, IndexError, AttributeError, ValueError) as error:
         # RadonPy's typing rules stumble over environments they do not foresee.
         print(f"{type(error).__name__}: {error}")
@@ -233,6 +237,20 @@ def _assign(mol: Chem.Mol, repeat_unit: str, end_groups, messages: io.StringIO) 
         atom = next(atom for atom in mol.GetAtoms() if not np.isfinite(atom.GetDoubleProp("AtomicCharge")))
         raise UserError(f"{system}: there is no Gasteiger charge for {_name(atom)}.")
     raise UserError(f"{system}: GAFF2 lacks parameters ({said})")
+
+
+def _complete_impropers(mol: Chem.Mol, forcefield) -> None:
+    # RadonPy 0.2.11 gives up on an atom when the first order of its neighbours has no improper, so
+    # that whether an ester is kept planar depends on how its SMILES was written.
+    have = {improper.a for improper in mol.impropers}
+    for atom in mol.GetAtoms():
+        neighbours = atom.GetNeighbors()
+        if len(neighbours) != 3 or atom.GetIdx() in have:
+            continue
+        for b, c, d in permutations(neighbours):
+            it = ",".join(x.GetProp("ff_type") for x in (atom, b, c, d))
+            if forcefield.set_itype(mol, a=atom.GetIdx(), b=b.GetIdx(), c=c.GetIdx(), d=d.GetIdx(), it=it):
+                break
 
 
 def _name(atom: Chem.Atom) -> str:
@@ -284,8 +302,7 @@ def _parameters(mol: Chem.Mol) -> tuple[datafile.Chain, list[tuple[str, str]]]:
 
     charges = np.array([a.GetDoubleProp("AtomicCharge") for a in atoms])
     charges -= charges.mean()  # Gasteiger's iteration leaves a residue of 1e-6 or so; PPPM wants none
-    widths = {"Bonds": 3, "Angles": 4, "Dihedrals": 5, "Impropers": 5}
-    arrays = {name: np.array(rows, dtype=int).reshape(-1, widths[name]) for name, rows in topology.items()}
+    arrays = {name: np.array(topology[name], dtype=int).reshape(-1, 1 + k) for name, k in datafile.TOPOLOGY.items()}
     return datafile.Chain(coefficients, np.array(types), np.round(charges, 8), arrays), names
 
 

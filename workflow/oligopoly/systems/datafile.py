@@ -13,7 +13,7 @@ import numpy as np
 from oligopoly.errors import UserError
 from oligopoly.files import atomic
 
-TOPOLOGY = ("Bonds", "Angles", "Dihedrals", "Impropers")
+TOPOLOGY = {"Bonds": 2, "Angles": 3, "Dihedrals": 4, "Impropers": 4}  # sections, and atoms per entry
 COEFFICIENTS = ("Masses", "Pair Coeffs", "Bond Coeffs", "Angle Coeffs", "Dihedral Coeffs", "Improper Coeffs")
 
 
@@ -133,9 +133,9 @@ def read(path: str | Path, atoms_per_chain: int) -> tuple[Chain, np.ndarray, np.
     if np.any(types.reshape(-1, n) != types[:n]) or np.any(charges.reshape(-1, n) != charges[:n]):
         raise UserError(f"{path}: the molecules are not copies of one chain of {n} atoms")
     topology = {}
-    for name in TOPOLOGY:
+    for name, k in TOPOLOGY.items():
         entries = [[int(w) for w in words[1:]] for words in sorted(sections.get(name, []), key=lambda w: int(w[0]))]
         entries = [[e[0], *(a - 1 for a in e[1:])] for e in entries if max(e[1:]) <= n]
-        topology[name] = np.array(entries, dtype=int).reshape(len(entries), -1)
+        topology[name] = np.array(entries, dtype=int).reshape(-1, 1 + k)
     coefficients = {name: [" ".join(words) for words in sections.get(name, [])] for name in COEFFICIENTS}
     return Chain(coefficients, types[:n], charges[:n], topology), positions, cell

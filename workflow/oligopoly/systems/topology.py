@@ -1,0 +1,250 @@
+"""Who is bonded to whom: whole molecules, broken bonds, contacts between molecules."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numba
+import numpy as np
+from ase.data import covalent_radii
+
+from oligopoly.errors import UserError
+
+# A C-C bond of 1.53 A at 600 K swings by 0.1 A; 1.35 times the covalent radii (2.05 A) is far
+# outside what heat does and well before the dissociated fragments drift apart.
+BROKEN = 1.35
+# Closest approach of atoms of different molecules, A, per pair of elements. Two hydrogens of
+# GAFF2 liquids at 600 K and 1 kbar stay beyond 1.75 A; a fused pair falls through 1.5 within a
+# few fs, so a check every 10-50 steps meets it there. Hydrogen bonds (O-H...O down to 1.55 A)
+# must pass, and a proton transfer (1.2 A) must not.
+CLOSE_H_H = 1.5
+CLOSE_H_X = 1.45
+CLOSE_X_X = 2.1
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Bond graph of a box of chains; every array in the order of the frames' atoms.
+
+    numbers, molecules, repeat_units (N,) int; bonds (M, 2) int, 0-based; masses (N,) g/mol.
+    `molecules` are 0-based and consecutive, `repeat_units` are 0-based within each chain.
+    """
+
+    numbers: np.ndarray
+    molecules: np.ndarray
+    repeat_units: np.ndarray
+    bonds: np.ndarray
+    masses: np.ndarray
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Topology":
+        """From a system.json. Raises UserError when keys are missing or do not fit each other."""
+        path = Path(path)
+        try:
+            content = json.loads(path.read_text())
+        except (OSError, json.JSONDecodeError) as error:
+            raise UserError(f"{path}: not readable as the description of a system ({error})") from error
+        keys = ("numbers", "molecules", "repeat_units", "bonds", "masses")
+        missing = [key for key in keys if key not in content]
+        if missing:
+            raise UserError(f"{path}: lacks {', '.join(missing)}; write it with the rule that builds the system")
+        arrays = {key: np.array(content[key], dtype=float if key == "masses" else int) for key in keys}
+        arrays["bonds"] = arrays["bonds"].reshape(-1, 2)
+        n = len(arrays["numbers"])
+        if any(len(arrays[key]) != n for key in keys if key != "bonds") or (arrays["bonds"].size and arrays["bonds"].max() >= n):
+            raise UserError(f"{path}: its arrays have different lengths")
+        return cls(**arrays)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def n_molecules(self) -> int:
+        return int(self.molecules[-1]) + 1
+
+    @property
+    def atoms_per_chain(self) -> int:
+        return len(self) // self.n_molecules
+
+    def subset(self, n_molecules: int) -> "Topology":
+        """Topology of `n_molecules` of these (equal) molecules; more than the box holds is allowed."""
+        if n_molecules < 1:
+            raise ValueError("at least one molecule is needed")
+        size = self.atoms_per_chain
+        bonds = self.bonds[(self.bonds < size).all(axis=1)]
+        return Topology(
+            np.tile(self.numbers[:size], n_molecules),
+            np.repeat(np.arange(n_molecules), size),
+            np.tile(self.repeat_units[:size], n_molecules),
+            (bonds[None] + size * np.arange(n_molecules)[:, None, None]).reshape(-1, 2),
+            np.tile(self.masses[:size], n_molecules),
+        )
+
+    def of(self, n_atoms: int) -> "Topology":
+        """Topology of a frame of `n_atoms` atoms, a whole number of these molecules."""
+        count, rest = divmod(n_atoms, self.atoms_per_chain)
+        if rest or count < 1:
+            raise UserError(f"a frame of {n_atoms} atoms does not consist of whole molecules of {self.atoms_per_chain} atoms")
+        return self if n_atoms == len(self) else self.subset(count)
+
+    @cached_property
+    def _tree(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spanning forest of the bonds: atoms in an order where each parent precedes its child."""
+        neighbours: list[list[int]] = [[] for _ in range(len(self))]
+        for i, j in self.bonds:
+            neighbours[i].append(int(j))
+            neighbours[j].append(int(i))
+        parent = np.full(len(self), -1)
+        seen = np.zeros(len(self), bool)
+        order = []
+        for root in range(len(self)):
+            if seen[root]:
+                continue
+            seen[root] = True
+            queue = [root]
+            for i in queue:
+                for j in neighbours[i]:
+                    if not seen[j]:
+                        seen[j] = True
+                        parent[j] = i
+                        queue.append(j)
+            order += queue
+        return np.array(order), parent
+
+    @cached_property
+    def _bond_limits(self) -> np.ndarray:
+        radii = covalent_radii[self.numbers]
+        return radii[self.bonds[:, 0]] + radii[self.bonds[:, 1]]
+
+    @cached_property
+    def _contact_limits(self) -> np.ndarray:
+        """(3,) thresholds for pairs with 0, 1, 2 hydrogens."""
+        return np.array([CLOSE_X_X, CLOSE_H_X, CLOSE_H_H])
+
+    def unwrap(self, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+        """Positions (N, 3) with every molecule whole along its bonds; the first atom stays put.
+
+        Right as long as no bond is longer than half the shortest height of the cell (3, 3).
+        """
+        order, parent = self._tree
+        cell = np.asarray(cell, float)
+        return _unwrap(np.array(positions, dtype=float), cell, np.linalg.inv(cell), order, parent)
+
+    def broken_bonds(self, positions: np.ndarray, cell: np.ndarray | None = None, factor: float = BROKEN) -> np.ndarray:
+        """Bonds (K, 2) longer than `factor` times the sum of the covalent radii (Cordero 2008).
+
+        `cell` None: positions are taken as they are (unwrapped frames, clusters).
+        """
+        if len(self.bonds) == 0:
+            return self.bonds
+        vectors = positions[self.bonds[:, 1]] - positions[self.bonds[:, 0]]
+        if cell is not None:
+            cell = np.asarray(cell, float)
+            vectors = vectors - np.round(vectors @ np.linalg.inv(cell)) @ cell
+        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+        return self.bonds[~(lengths <= factor * self._bond_limits)]  # not-a-number counts as broken
+
+    def close_contacts(self, positions: np.ndarray, cell: np.ndarray | None = None, scale: float = 1.0) -> np.ndarray:
+        """Pairs (K, 2) of atoms of different molecules nearer than their elements allow.
+
+        Limits CLOSE_H_H, CLOSE_H_X, CLOSE_X_X, multiplied by `scale`. A molecule's own periodic
+        image counts as another molecule.
+        """
+        limit = scale * max(CLOSE_H_H, CLOSE_H_X, CLOSE_X_X)
+        i, j, d = self.intermolecular_pairs(positions, cell, limit)
+        hydrogens = (self.numbers[i] == 1).astype(int) + (self.numbers[j] == 1)
+        near = d < scale * self._contact_limits[hydrogens]
+        return np.stack([i[near], j[near]], axis=1)
+
+    def intermolecular_pairs(self, positions, cell, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """i, j, distance of all pairs i <= j of different molecules (or images) within `cutoff` A."""
+        positions = np.ascontiguousarray(positions, dtype=float)
+        if not np.isfinite(positions).all():
+            raise ValueError("positions are not finite")
+        periodic = cell is not None
+        if periodic:
+            cell = np.asarray(cell, float)
+            heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+            if heights.min() < 2 * cutoff:
+                raise ValueError(f"the cell is only {heights.min():.2f} A high; twice the cutoff of {cutoff} A is needed")
+            origin = np.zeros(3)
+        else:
+            # An open frame is a periodic one in a box that leaves a cutoff free around it.
+            origin = positions.min(axis=0)
+            cell = np.diag(np.maximum(np.ptp(positions, axis=0) + 1.01 * cutoff, 3 * cutoff))
+        inverse = np.linalg.inv(cell)
+        fractional = np.ascontiguousarray((positions - origin) @ inverse)
+        fractional -= np.floor(fractional)
+        heights = 1 / np.linalg.norm(inverse, axis=0)
+        bins = np.clip(np.floor(heights / cutoff).astype(int), 1, int(np.ceil(len(positions) ** (1 / 3))) + 1)
+        # With one molecule per "owner", a pair within one molecule counts only through an image:
+        # such a pair is farther apart along the molecule than the minimum image says.
+        whole = positions if periodic else np.zeros((0, 3))
+        return _pairs(fractional, np.ascontiguousarray(cell), bins, self.molecules, whole, cutoff)
+
+
+@numba.njit(cache=True)
+def _unwrap(positions, cell, inverse, order, parent):
+    for i in order:
+        p = parent[i]
+        if p < 0:
+            continue
+        for a in range(3):
+            shift = 0.0
+            for b in range(3):
+                shift += (positions[i, b] - positions[p, b]) * inverse[b, a]
+            shift = np.round(shift)
+            if shift != 0.0:
+                # Rows of the cell are independent in fractional space: undo them one by one.
+                for b in range(3):
+                    positions[i, b] -= shift * cell[a, b]
+    return positions
+
+
+@numba.njit(cache=True)
+def _pairs(fractional, cell, bins, molecules, whole, cutoff):
+    n = len(fractional)
+    nx, ny, nz = bins[0], bins[1], bins[2]
+    head = np.full(nx * ny * nz, -1)
+    following = np.full(n, -1)
+    where = np.empty((n, 3), np.int64)
+    for i in range(n):
+        for a in range(3):
+            where[i, a] = min(int(fractional[i, a] * bins[a]), bins[a] - 1)
+        b = (where[i, 0] * ny + where[i, 1]) * nz + where[i, 2]
+        following[i] = head[b]
+        head[b] = i
+    first, second, distance = [0 for _ in range(0)], [0 for _ in range(0)], [0.0 for _ in range(0)]
+    # With fewer than three bins along an axis the neighbours of a bin coincide.
+    reach = np.empty((3, 2), np.int64)
+    for a in range(3):
+        reach[a, 0] = -1 if bins[a] > 2 else 0
+        reach[a, 1] = 1 if bins[a] > 1 else 0
+    f = np.empty(3)
+    for i in range(n):
+        for dx in range(reach[0, 0], reach[0, 1] + 1):
+            for dy in range(reach[1, 0], reach[1, 1] + 1):
+                for dz in range(reach[2, 0], reach[2, 1] + 1):
+                    b = (((where[i, 0] + dx) % nx) * ny + (where[i, 1] + dy) % ny) * nz + (where[i, 2] + dz) % nz
+                    j = head[b]
+                    while j >= 0:
+                        if j > i:
+                            same = molecules[i] == molecules[j]
+                            if not same or len(whole) > 0:
+                                for a in range(3):
+                                    f[a] = fractional[j, a] - fractional[i, a]
+                                    f[a] -= np.round(f[a])
+                                d2 = 0.0
+                                direct = 0.0
+                                for a in range(3):
+                                    r = f[0] * cell[0, a] + f[1] * cell[1, a] + f[2] * cell[2, a]
+                                    d2 += r * r
+                                    if same:
+                                        direct += (whole[j, a] - whole[i, a]) ** 2
+                                if d2 < cutoff * cutoff and not (same and direct < d2 + 1e-6):
+                                    first.append(i)
+                                    second.append(j)
+                                    distance.append(np.sqrt(d2))
+                        j = following[j]
+    return np.array(first), np.array(second), np.array(distance)
