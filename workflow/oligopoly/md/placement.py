@@ -1,0 +1,141 @@
+"""Boxes and atoms in and out of LAMMPS, in the order of the caller and unwrapped."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase import Atoms
+
+from oligopoly.errors import UserError
+
+if TYPE_CHECKING:
+    from lammps import lammps
+
+# Room around an isolated cluster, A: its box has walls nobody must reach.
+VACUUM = 100.0
+
+
+def oriented(atoms: Atoms) -> Atoms:
+    """Copy whose cell vectors are lower triangular with positive diagonal, as LAMMPS wants them.
+
+    The rotation that takes the cell there is applied to the positions too. Isolated atoms get a
+    cell with room on all sides, to which the positions are not moved.
+
+    Raises UserError for a cell that is periodic in some directions only, or left-handed.
+    """
+    atoms = atoms.copy()
+    if not atoms.pbc.any():
+        extent = np.ptp(atoms.positions, axis=0) + 2 * VACUUM
+        atoms.positions += VACUUM - atoms.positions.min(axis=0)
+        atoms.cell = np.diag(extent)
+        return atoms
+    if not atoms.pbc.all():
+        raise UserError("MD needs a cell that is periodic in all three directions, or in none")
+    if atoms.cell.handedness != 1:
+        raise UserError("the cell is left-handed or flat: LAMMPS needs a right-handed one")
+    cell = atoms.cell.array
+    if np.abs(np.triu(cell, 1)).max() < 1e-12 and np.all(np.diag(cell) > 0):
+        return atoms
+    atoms.set_cell(atoms.cell.standard_form()[0], scale_atoms=True)
+    return atoms
+
+
+def wrapped(positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (N, 3) in the cell, and the image (N, 3) of each: positions = wrapped + image @ cell."""
+    image = np.floor(np.linalg.solve(cell.T, positions.T).T)
+    return positions - image @ cell, image.astype(int)
+
+
+def box_commands(cell: np.ndarray) -> tuple[str, bool]:
+    """Bounds (and tilts) of a `region ... block|prism` of that cell; whether it is triclinic."""
+    (lx, _, _), (xy, ly, _), (xz, yz, lz) = cell.tolist()
+    triclinic = max(abs(xy), abs(xz), abs(yz)) > 1e-12
+    bounds = f"0 {lx!r} 0 {ly!r} 0 {lz!r}"
+    return (f"prism {bounds} {xy!r} {xz!r} {yz!r}" if triclinic else f"block {bounds}"), triclinic
+
+
+def create(lmp: "lammps", atoms: Atoms, types: np.ndarray, n_types: int) -> None:
+    """Make the box and the atoms (tag = index + 1) of `oriented` atoms; no forces, no masses."""
+    region, triclinic = box_commands(atoms.cell.array)
+    if triclinic:
+        lmp.command("box tilt large")
+    lmp.command(f"region box {region} units box")
+    lmp.command(f"create_box {n_types} box")
+    n = len(atoms)
+    x, image = wrapped(atoms.positions, atoms.cell.array) if atoms.pbc.any() else (atoms.positions, None)
+    tags = list(range(1, n + 1))
+    flags = None
+    if image is not None:
+        flags = [lmp.encode_image_flags(*(int(k) for k in row)) for row in image]
+    made = lmp.create_atoms(n, tags, [int(t) for t in types], x.ravel().tolist(), image=flags)
+    if made != n:
+        raise RuntimeError(f"LAMMPS made {made} of {n} atoms")
+
+
+def move(lmp: "lammps", atoms: Atoms) -> None:
+    """Give a loaded LAMMPS system the cell and positions of `oriented` atoms (order of tags)."""
+    cell = atoms.cell.array
+    (lx, _, _), (xy, ly, _), (xz, yz, lz) = cell.tolist()
+    _, triclinic = box_commands(cell)
+    change = f"change_box all x final 0 {lx!r} y final 0 {ly!r} z final 0 {lz!r}"
+    if triclinic:
+        lmp.command("change_box all triclinic")
+        change += f" xy final {xy!r} xz final {xz!r} yz final {yz!r}"
+    lmp.command(change + " units box")
+    x, image = wrapped(atoms.positions, cell)
+    n = len(atoms)
+    lmp.scatter_atoms("x", 1, 3, _doubles(x))
+    lmp.scatter_atoms("image", 0, 3, _ints(image)) if n else None
+
+
+def scatter_velocities(lmp: "lammps", velocities: np.ndarray) -> None:
+    """Set velocities (N, 3), in LAMMPS units, in the order of tags."""
+    lmp.scatter_atoms("v", 1, 3, _doubles(velocities))
+
+
+def order(lmp: "lammps") -> np.ndarray:
+    """Indices (N,) that bring LAMMPS' own order of atoms into the order of tags.
+
+    Raises RuntimeError when atoms were lost.
+    """
+    n = int(lmp.extract_global("nlocal"))
+    if n != lmp.get_natoms():
+        raise RuntimeError(f"LAMMPS lost {lmp.get_natoms() - n} atoms")
+    return np.argsort(lmp.numpy.extract_atom("id")[:n])
+
+
+def cell_of(lmp: "lammps") -> tuple[np.ndarray, np.ndarray]:
+    """Origin (3,) and cell vectors (3, 3) of the box."""
+    low, high, xy, yz, xz, _, _ = lmp.extract_box()
+    (lx, ly, lz) = np.subtract(high, low)
+    return np.array(low), np.array([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]])
+
+
+def unwrapped(lmp: "lammps", periodic: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (N, 3) in the order of tags, relative to the box origin, and the cell (3, 3).
+
+    Image flags undo what LAMMPS wrapped, so a molecule that went in whole comes out whole.
+    """
+    rows = order(lmp)
+    x = lmp.numpy.extract_atom("x")[rows]
+    low, cell = cell_of(lmp)
+    if not periodic:
+        return x, cell
+    flags = lmp.numpy.extract_atom("image")[rows].astype(np.int64)
+    middle, bits, bits2, mask = _image_layout(lmp)
+    image = np.stack(
+        [(flags & mask) - middle, ((flags >> bits) & mask) - middle, ((flags >> bits2) & mask) - middle],
+        axis=1,
+    )
+    return x - low + image @ cell, cell
+
+
+def _image_layout(lmp: "lammps") -> tuple[int, int, int, int]:
+    return tuple(lmp.extract_setting(k) for k in ("IMGMAX", "IMGBITS", "IMG2BITS", "IMGMASK"))
+
+
+def _doubles(values: np.ndarray):
+    return np.ctypeslib.as_ctypes(np.ascontiguousarray(values, float).ravel())
+
+
+def _ints(values: np.ndarray):
+    return np.ctypeslib.as_ctypes(np.ascontiguousarray(values, np.int32).ravel())

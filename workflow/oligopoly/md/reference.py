@@ -1,0 +1,54 @@
+"""Reference MD: the force field at one state point, from which generation 0 is drawn."""
+
+from pathlib import Path
+
+from ase import Atoms
+
+from oligopoly.errors import UserError
+from oligopoly.md.engines import Classical
+from oligopoly.md.run import run_md
+from oligopoly.md.simulation import Conditions
+from oligopoly.systems.topology import Topology
+
+
+def run_reference(
+    data: str | Path,
+    atoms: Atoms,
+    topology: Topology,
+    out_dir: str | Path,
+    *,
+    conditions: Conditions,
+    duration_fs: float,
+    sample_every_fs: float,
+    settle_fs: float,
+    seed: int,
+    volume_ratio: float | None = None,
+    label: str = "reference MD",
+    log: str | Path | None = None,
+) -> Atoms:
+    """MD with the force field in `data` at one state point; writes into `out_dir` (see `run_md`).
+
+    `atoms` is where it starts, usually the equilibrated box, whose volume `volume_ratio` refers
+    to. Returns the last sample. Raises UserError when the motion cannot go on, which with a
+    force field means a bad start or too long a time step.
+    """
+    outcome, last = run_md(
+        Classical(data),
+        atoms,
+        topology,
+        conditions,
+        duration_fs=duration_fs,
+        sample_every_fs=sample_every_fs,
+        settle_fs=settle_fs,
+        volume_ratio=volume_ratio,
+        seed=seed,
+        out_dir=out_dir,
+        label=label,
+        log=log,
+    )
+    if outcome.outcome != "completed":
+        raise UserError(
+            f"{label} ended after {outcome.time_fs / 1000:.2f} ps: {outcome.reason}. "
+            "Equilibrate longer, or use a shorter timestep"
+        )
+    return last

@@ -1,0 +1,237 @@
+"""A running MD: LAMMPS with an engine, advanced piece by piece without starting anew."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import ase.units
+import numpy as np
+from ase import Atoms
+
+from oligopoly.errors import UserError
+from oligopoly.md import placement
+from oligopoly.md.engines import Engine
+from oligopoly.md.lammps import start
+from oligopoly.md.outcomes import Failed
+
+# Relaxation times of the Nose-Hoover chains of thermostat and barostat, fs
+THERMOSTAT = 100.0
+BAROSTAT = 1000.0
+# LAMMPS' own words for atoms that left physics
+_EXPLODED = ("Lost atoms", "Non-numeric", "Out of range atoms", "atoms missing", "simulation unstable")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How atoms move. `temperature` K, `pressure_atm`, `timestep_fs`, `hydrogen_mass` g/mol or None.
+
+    `pressure_end_atm` ramps the pressure linearly over the run. Under `nve` the temperature is
+    that of the initial velocities alone. Barostats are isotropic. Heavier hydrogens allow longer
+    steps and change no static average; dynamics needs None, the real masses.
+    """
+
+    ensemble: Literal["nve", "nvt", "npt"]
+    temperature: float
+    timestep_fs: float
+    pressure_atm: float | None = None
+    pressure_end_atm: float | None = None
+    hydrogen_mass: float | None = None
+
+    def __post_init__(self):
+        if self.ensemble not in ("nve", "nvt", "npt"):
+            raise UserError(f"ensemble '{self.ensemble}' is not known: give nve, nvt or npt")
+        if self.ensemble == "npt" and self.pressure_atm is None:
+            raise UserError("ensemble npt needs a pressure")
+        if self.ensemble != "npt" and (self.pressure_atm, self.pressure_end_atm) != (None, None):
+            raise UserError(f"a pressure belongs to ensemble npt, not {self.ensemble}")
+        if self.temperature <= 0 or self.timestep_fs <= 0:
+            raise UserError("temperature and timestep must be positive")
+
+    def steps(self, duration_fs: float) -> int:
+        """Number of time steps nearest to a duration."""
+        return round(duration_fs / self.timestep_fs)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One moment: positions (N, 3) with whole molecules and cell (3, 3) in A; energies in eV.
+
+    Kinetic energy and pressure are those of the masses that move (see `hydrogen_mass`).
+    """
+
+    step: int
+    time_fs: float
+    positions: np.ndarray
+    cell: np.ndarray
+    temperature: float
+    pressure_atm: float
+    potential: float
+    kinetic: float
+
+    @property
+    def volume(self) -> float:
+        """Of the cell, A^3."""
+        return float(abs(np.linalg.det(self.cell)))
+
+
+class Simulation:
+    """MD of `atoms` with `engine`; use it in a `with` statement, `open` does both.
+
+    Steps count from the construction or from the last `restart_clock`. Every failure of the
+    motion, LAMMPS' own or the engine's, is raised as `outcomes.Failed`; an exception in the
+    engine's Python code that is no failure of the motion is raised as it is.
+    """
+
+    def __init__(self, engine: Engine, atoms: Atoms, conditions: Conditions, seed: int, log=None):
+        self.engine, self.conditions = engine, conditions
+        self.periodic = bool(atoms.pbc.all())
+        if conditions.ensemble == "npt" and not self.periodic:
+            raise UserError("ensemble npt needs a periodic box")
+        self.lmp = start(log)
+        try:
+            atoms = placement.oriented(atoms)
+            self.numbers = np.array(atoms.numbers)
+            engine.load(self.lmp, atoms, conditions.hydrogen_mass)
+            self._command("thermo_style custom step temp pe ke press vol")
+            self._command("thermo_modify norm no lost error flush no")
+            self._command(f"timestep {conditions.timestep_fs / engine.units.time!r}")
+            self._maxwell_boltzmann(seed)
+            self._command("fix drift all momentum 1000 linear 1 1 1")
+        except BaseException:
+            self.close()
+            raise
+        self.fixes: list[str] = []
+        self._ready = False
+        self._first = 0
+
+    def close(self) -> None:
+        """Free LAMMPS."""
+        if self.lmp is not None:
+            with contextlib.suppress(Exception):
+                self.lmp.close()
+            self.lmp = None
+
+    def ensemble(self, total_steps: int, constant_volume: bool = False) -> None:
+        """Integrate as the conditions say from here on, any ramp being over after `total_steps`."""
+        c, units = self.conditions, self.engine.units
+        temperature = f"temp {c.temperature!r} {c.temperature!r} {THERMOSTAT / units.time!r}"
+        if c.ensemble == "nve":
+            fix = "nve"
+        elif c.ensemble == "nvt" or constant_volume:
+            fix = f"nvt {temperature}"
+        else:
+            end = c.pressure_atm if c.pressure_end_atm is None else c.pressure_end_atm
+            first, last = c.pressure_atm / units.pressure, end / units.pressure
+            fix = f"npt {temperature} iso {first!r} {last!r} {BAROSTAT / units.time!r}"
+        self._unfix()
+        self._fix("integrate", fix)
+        self._ramp = (self._now(), self._now() + total_steps)
+
+    def advance(self, steps: int) -> None:
+        """Go on for `steps` without setting up anew; raises `Failed`."""
+        start_, stop = self._ramp
+        setup = "pre no" if self._ready else "pre yes"
+        self._command(f"run {steps} {setup} post no start {start_} stop {max(stop, self._now() + steps)}")
+        self._ready = True
+
+    def scale_volume(self, ratio: float, steps: int) -> None:
+        """Bring the volume to `ratio` times the present one over `steps` at constant temperature.
+
+        The box and all positions are scaled together in as many small steps (`fix deform`), so
+        that bonds relax while the box changes: a jump would press atoms into each other.
+        """
+        scale = ratio ** (1 / 3)
+        self.ensemble(steps, constant_volume=True)
+        axes = " ".join(f"{axis} scale {scale!r}" for axis in "xyz")
+        self._fix("volume", f"deform 1 {axes} remap x")
+        self.advance(steps)
+        self._unfix()
+
+    def restart_clock(self) -> None:
+        """Count steps and time from here."""
+        self._first = self._now()
+
+    def gamma(self) -> np.ndarray | None:
+        """Extrapolation grades (N,) of the present step, where the engine gives them."""
+        return self.engine.gamma(self.lmp)
+
+    def sample(self) -> Sample:
+        """The present moment; raises `Failed` when it holds something that is not a number."""
+        units, thermo = self.engine.units, self.lmp.get_thermo
+        try:
+            positions, cell = placement.unwrapped(self.lmp, self.periodic)
+        except RuntimeError as error:
+            raise Failed("exploded", str(error)) from error
+        if not np.isfinite(positions).all():
+            atom = int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0])
+            raise Failed("non_finite", f"the position of atom {atom} is not a number", [atom])
+        step = self._now() - self._first
+        numbers = {name: thermo(name) for name in ("temp", "press", "pe", "ke")}
+        for name, value in numbers.items():
+            if not np.isfinite(value):
+                raise Failed("non_finite", f"LAMMPS' thermo output '{name}' is not a number")
+        return Sample(
+            step=step,
+            time_fs=step * self.conditions.timestep_fs,
+            positions=positions,
+            cell=cell,
+            temperature=numbers["temp"],
+            pressure_atm=numbers["press"] * units.pressure if self.periodic else 0.0,
+            potential=numbers["pe"] * units.energy,
+            kinetic=numbers["ke"] * units.energy,
+        )
+
+    def _now(self) -> int:
+        return int(self.lmp.extract_global("ntimestep"))
+
+    def _fix(self, name: str, rest: str) -> None:
+        self._command(f"fix {name} all {rest}")
+        self.fixes.append(name)
+        self._ready = False
+
+    def _unfix(self) -> None:
+        for name in self.fixes:
+            self._command(f"unfix {name}")
+        self.fixes = []
+
+    def _maxwell_boltzmann(self, seed: int) -> None:
+        """Velocities of the exact temperature, without motion of the centre of mass."""
+        rows = placement.order(self.lmp)
+        types = self.lmp.numpy.extract_atom("type")[rows]
+        mass = np.array(self.lmp.numpy.extract_atom("mass"))[types][:, None]
+        velocities = np.random.default_rng(seed).normal(size=(len(types), 3)) / np.sqrt(mass)
+        velocities -= (mass * velocities).sum(axis=0) / mass.sum()
+        kinetic = 0.5 * (mass * velocities**2).sum()
+        degrees = 3 * len(types) - 3
+        wanted = 0.5 * degrees * ase.units.kB * self.conditions.temperature
+        velocities *= np.sqrt(wanted / kinetic)  # A per ASE time unit
+        per_fs = velocities * ase.units.fs
+        placement.scatter_velocities(self.lmp, per_fs * self.engine.units.time)
+
+    def _command(self, command: str) -> None:
+        try:
+            self.lmp.command(command)
+        except Exception as error:
+            failure = self.engine.failure()
+            if failure is None:
+                text = " ".join(str(error).split())
+                if any(words in text for words in _EXPLODED):
+                    raise Failed("exploded", text) from error
+                raise
+        failure = self.engine.failure()
+        if failure is not None:
+            raise failure
+
+
+@contextlib.contextmanager
+def open_simulation(
+    engine: Engine, atoms: Atoms, conditions: Conditions, seed: int, log: str | Path | None = None
+) -> Iterator[Simulation]:
+    """A `Simulation` that is closed when the block ends."""
+    simulation = Simulation(engine, atoms, conditions, seed, log)
+    try:
+        yield simulation
+    finally:
+        simulation.close()

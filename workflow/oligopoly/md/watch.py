@@ -1,0 +1,105 @@
+"""Is the motion still physics? The checks every MD of a learned potential runs under."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from oligopoly.md.outcomes import Outcome
+from oligopoly.md.simulation import Sample
+from oligopoly.systems.topology import BROKEN, Topology
+
+# A thermostatted liquid of 60 atoms fluctuates by 8 % of its temperature.
+HOT = 3.0
+# Volume in units of the first one; a boiling liquid goes on expanding.
+VOLUME_RANGE = (0.3, 4.0)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Limits of a sane moment.
+
+    `bond_factor`: a bond longer than this times the sum of the covalent radii is broken.
+    `contact_scale`: atoms of different molecules nearer than this times the limits in
+    `systems.topology` are fused. `gamma_break`: the largest extrapolation grade.
+    """
+
+    topology: Topology
+    temperature: float
+    volume: float
+    periodic: bool = True
+    bond_factor: float = BROKEN
+    contact_scale: float = 1.0
+    gamma_break: float = np.inf
+
+    def check(self, sample: Sample, gamma: np.ndarray | None = None) -> Outcome | None:
+        """What is wrong with this moment, the most telling first; None when nothing is."""
+        topology, positions = self.topology, sample.positions
+
+        def stop(outcome, reason, atoms=(), value=None):
+            return Outcome(
+                outcome,
+                sample.step,
+                sample.time_fs,
+                reason,
+                [int(a) for a in atoms],
+                None if value is None else float(value),
+            )
+
+        # molecules come whole, so bonds need no cell
+        broken = topology.broken_bonds(positions, factor=self.bond_factor)
+        if len(broken):
+            lengths = np.linalg.norm(positions[broken[:, 0]] - positions[broken[:, 1]], axis=1)
+            worst = int(lengths.argmax())
+            i, j = broken[worst]
+            return stop(
+                "broken_bond",
+                f"the bond {self._name(i)}-{self._name(j)} is {lengths[worst]:.2f} A long",
+                (i, j),
+                lengths[worst],
+            )
+        cell = sample.cell if self.periodic else None
+        ratio = sample.volume / self.volume if self.periodic else 1.0
+        if not VOLUME_RANGE[0] < ratio < VOLUME_RANGE[1]:
+            return stop("exploded", f"the volume is {ratio:.2f} times the first one", (), ratio)
+        close = self._closest(positions, cell)
+        if close is not None:
+            (i, j), distance = close
+            return stop(
+                "close_contact",
+                f"{self._name(i)} and {self._name(j)} of different molecules are {distance:.2f} A apart",
+                (i, j),
+                distance,
+            )
+        if sample.temperature > HOT * self.temperature:
+            return stop(
+                "exploded",
+                f"the temperature is {sample.temperature:.0f} K where {self.temperature:.0f} K were asked for",
+                (),
+                sample.temperature,
+            )
+        if gamma is not None:
+            worst = int(np.argmax(np.where(np.isfinite(gamma), gamma, np.inf)))
+            if not gamma[worst] <= self.gamma_break:
+                return stop(
+                    "gamma_break",
+                    f"the extrapolation grade of {self._name(worst)} is {gamma[worst]:.3g}, "
+                    f"above {self.gamma_break:g}",
+                    (worst,),
+                    gamma[worst],
+                )
+        return None
+
+    def _closest(self, positions, cell):
+        close = self.topology.close_contacts(positions, cell, scale=self.contact_scale)
+        if not len(close):
+            return None
+        vectors = positions[close[:, 1]] - positions[close[:, 0]]
+        if cell is not None:
+            vectors = vectors - np.rint(vectors @ np.linalg.inv(cell)) @ cell
+        distances = np.linalg.norm(vectors, axis=1)
+        nearest = int(distances.argmin())
+        return close[nearest], distances[nearest]
+
+    def _name(self, atom: int) -> str:
+        return f"{chemical_symbols[self.topology.numbers[atom]]}{int(atom)}"
