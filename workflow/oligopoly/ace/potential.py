@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from oligopoly.ace.coupling import complete
 from oligopoly.errors import UserError
 from oligopoly.files import atomic
 
@@ -205,12 +206,12 @@ def _function(entry: dict, where: str) -> BasisFunction:
         elements=tuple(entry["type"].split()),
         n=tuple(entry["nr"]),
         l=tuple(entry["nl"]),
-        lint=tuple(entry.get("lint", ())),
+        lint=complete(tuple(entry["nl"]), tuple(entry.get("lint", ()))),
         c=float(c[0] if isinstance(c, list) else c),
     )
     rank = function.rank
-    if len(function.elements) != rank + 1 or len(function.l) != rank or len(function.lint) != max(rank - 2, 0):
-        raise UserError(f"{where}: in {entry} the lengths of type, nr, nl and lint do not fit each other.")
+    if len(function.elements) != rank + 1 or len(function.l) != rank:
+        raise UserError(f"{where}: in {entry} the lengths of type, nr and nl do not fit each other.")
     return function
 
 
@@ -289,7 +290,7 @@ def write_yaml(potential: Potential, path: str | Path) -> None:
     if metadata:
         lines.append("metadata:")
         lines += [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in metadata.items()]
-    lines += ["global:", f"  DeltaSplineBins: {_text(potential.delta_spline_bins)}", "species:"]
+    lines += ["global:", f"  DeltaSplineBins: {number_text(potential.delta_spline_bins)}", "species:"]
     for name, functions in _blocks(potential):
         lines.append(f"  - speciesblock: {' '.join(name)}")
         if len(name) == 1:
@@ -297,16 +298,16 @@ def write_yaml(potential: Potential, path: str | Path) -> None:
                 "    ndensityi: 1",
                 f"    npoti: {EMBEDDING}",
                 "    parameters: [1, 1]",
-                f"    rho_core_cut: {_text(RHO_CORE_CUT)}",
-                f"    drho_core_cut: {_text(DRHO_CORE_CUT)}",
+                f"    rho_core_cut: {number_text(RHO_CORE_CUT)}",
+                f"    drho_core_cut: {number_text(DRHO_CORE_CUT)}",
             ]
         if len(name) <= 2:
             lines += _bond_lines(potential.bonds[(name[0], name[-1])])
         lines.append("    nbody:" if functions else "    nbody: []")
         for f in functions:
-            lint = f", lint: {_text(list(f.lint))}" if f.rank > 2 else ""
+            lint = f", lint: {number_text(list(f.lint))}" if f.rank > 2 else ""
             lines.append(
-                f"      - {{type: {' '.join(f.elements)}, nr: {_text(list(f.n))}, nl: {_text(list(f.l))}{lint}, c: [{_text(f.c)}]}}"
+                f"      - {{type: {' '.join(f.elements)}, nr: {number_text(list(f.n))}, nl: {number_text(list(f.l))}{lint}, c: [{number_text(f.c)}]}}"
             )
     with atomic(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n")
@@ -328,23 +329,23 @@ def _bond_lines(bond: Bond) -> list[str]:
     return [
         f"    nradmaxi: {bond.nradmax}",
         f"    lmaxi: {bond.lmax}",
-        f"    rcutij: {_text(bond.rcut)}",
-        f"    dcutij: {_text(bond.dcut)}",
+        f"    rcutij: {number_text(bond.rcut)}",
+        f"    dcutij: {number_text(bond.dcut)}",
         f"    NameOfCutoffFunctionij: {bond.cutoff_function}",
-        f"    r_in: {_text(bond.r_in)}",
-        f"    delta_in: {_text(bond.delta_in)}",
+        f"    r_in: {number_text(bond.r_in)}",
+        f"    delta_in: {number_text(bond.delta_in)}",
         f"    inner_cutoff_type: {bond.inner_cutoff_type}",
         f"    nradbaseij: {bond.nradbase}",
         f"    radbase: {bond.radbase}",
-        f"    radparameters: {_text(bond.radparameters)}",
-        f"    radcoefficients: {_text(np.asarray(bond.radcoefficients).tolist())}",
-        f"    core-repulsion: {_text(list(bond.core_repulsion))}",
+        f"    radparameters: {number_text(bond.radparameters)}",
+        f"    radcoefficients: {number_text(np.asarray(bond.radcoefficients).tolist())}",
+        f"    core-repulsion: {number_text(list(bond.core_repulsion))}",
     ]
 
 
-def _text(value) -> str:
+def number_text(value) -> str:
     """A number or nested list of numbers as YAML; whole numbers without a decimal point."""
     if isinstance(value, list):
-        return "[" + ", ".join(_text(v) for v in value) + "]"
+        return "[" + ", ".join(number_text(v) for v in value) + "]"
     number = float(value)
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
