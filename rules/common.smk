@@ -7,7 +7,7 @@ from pathlib import Path
 # Scripts find the package too when a rule runs in a conda environment of its own.
 PACKAGE = str(Path(workflow.basedir) / "workflow")
 sys.path.insert(0, PACKAGE)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [PACKAGE, os.environ.get("PYTHONPATH")]))
+os.environ.update(PYTHONPATH=PACKAGE)
 
 from oligopoly.config.load import check
 from oligopoly.errors import UserError

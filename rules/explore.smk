@@ -18,10 +18,12 @@ rule explore:
     benchmark:
         f"{RUN}/benchmarks/explore/{{gen}}.{{system}}.{{walker}}.tsv"
     params:
-        walker=lambda w: cfg.explore.walkers[w.walker].model_dump(),
-        settings=cfg.explore.model_dump(exclude={"walkers"}),
-        temperature=lambda w: cfg.systems[w.system].temperature,
-        pressure=lambda w: cfg.systems[w.system].pressure,
+        conditions=lambda w: cfg.explore.conditions(
+            cfg.explore.walkers[w.walker], cfg.systems[w.system]
+        ),
+        volume_ratio=lambda w: cfg.explore.walkers[w.walker].volume_ratio,
+        duration=lambda w: cfg.explore.walkers[w.walker].duration,
+        settings=cfg.explore.model_dump(exclude={"walkers", "timestep", "hydrogen_mass"}),
         seed=cfg.seed,
     resources:
         slurm_partition=on(cfg.cluster.sampling),

@@ -13,10 +13,13 @@ rule reference:
     benchmark:
         f"{RUN}/benchmarks/reference/{{system}}.{{state}}.tsv"
     params:
-        state=lambda w: cfg.reference.states[w.state].model_dump(),
-        dynamics=cfg.reference.model_dump(exclude={"states"}),
-        temperature=lambda w: cfg.systems[w.system].temperature,
-        pressure=lambda w: cfg.systems[w.system].pressure,
+        conditions=lambda w: cfg.reference.conditions(
+            cfg.reference.states[w.state], cfg.systems[w.system]
+        ),
+        volume_ratio=lambda w: cfg.reference.states[w.state].volume_ratio,
+        duration=lambda w: cfg.reference.states[w.state].duration,
+        sample_every=cfg.reference.sample_every,
+        settle=cfg.reference.settle,
         seed=cfg.seed,
     resources:
         slurm_partition=on(cfg.cluster.sampling),

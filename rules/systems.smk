@@ -36,9 +36,7 @@ rule equilibrate:
     benchmark:
         f"{RUN}/benchmarks/equilibrate/{{system}}.tsv"
     params:
-        settings=cfg.equilibration.model_dump(),
-        temperature=lambda w: cfg.systems[w.system].temperature,
-        pressure=lambda w: cfg.systems[w.system].pressure,
+        settings=lambda w: cfg.equilibration.arguments(cfg.systems[w.system]),
         seed=cfg.seed,
     resources:
         slurm_partition=on(cfg.cluster.sampling),

@@ -60,10 +60,10 @@ def check(data: Any, source: str = "config") -> Config:
 
 
 def _check_chemistry(source: str, name: str, system: Any) -> None:
-    from oligopoly.systems.build import check_unit
+    from oligopoly.systems.unit import check_unit
 
     try:
-        check_unit(system.repeat_unit, system.end_groups)
+        check_unit(system.repeat_unit, system.end_groups, system.degree_of_polymerisation)
     except UserError as error:
         raise UserError(f"{source} cannot be used:\n  systems.{name}: {error}") from None
 

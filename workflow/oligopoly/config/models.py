@@ -3,7 +3,7 @@
 The descriptions are the documentation: `workflow/schemas/config.schema.json` is generated from them.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -50,15 +50,6 @@ class ForceField(Settings):
     charges: Literal["gasteiger"] = Field("gasteiger", description="how partial charges are assigned")
 
 
-class Equilibration(Settings):
-    """21-step compression and decompression (Larsen et al., Macromolecules 44 (2011) 6944)."""
-
-    scale: float = Field(1.0, gt=0, le=10, description="times the paper's durations (1.56 ns in all)")
-    max_temperature: Temperature = Field("600 K", description="of the hot steps")
-    max_pressure: Pressure = Field("50000 atm", gt=0, description="of the most compressed step")
-    timestep: Time = Field("1 fs", le=4, description="MD time step")
-
-
 class Dynamics(Settings):
     """How MD is integrated."""
 
@@ -69,6 +60,38 @@ class Dynamics(Settings):
         "(real masses are always used where dynamics is reported)",
     )
 
+    def conditions(self, point: Any, system: System) -> dict[str, Any]:
+        """Arguments of `md.simulation.Conditions` for a state point or walker of `system`."""
+        npt = point.ensemble == "npt"
+        pressure = system.pressure if point.pressure is None else point.pressure
+        return {
+            "ensemble": point.ensemble,
+            "temperature": point.temperature or system.temperature,
+            "pressure_atm": pressure if npt else None,
+            "pressure_end_atm": getattr(point, "pressure_end", None),
+            "timestep_fs": self.timestep,
+            "hydrogen_mass": self.hydrogen_mass,
+        }
+
+
+class Equilibration(Dynamics):
+    """21-step compression and decompression (Larsen et al., Macromolecules 44 (2011) 6944)."""
+
+    scale: float = Field(1.0, gt=0, le=10, description="times the paper's durations (1.56 ns in all)")
+    max_temperature: Temperature = Field("600 K", description="of the hot steps")
+    max_pressure: Pressure = Field("50000 atm", gt=0, description="of the most compressed step")
+    def arguments(self, system: System) -> dict[str, float]:
+        """Arguments of `systems.equilibrate.equilibrate`."""
+        return {
+            "temperature": system.temperature,
+            "pressure_atm": system.pressure,
+            "scale": self.scale,
+            "max_temperature": self.max_temperature,
+            "max_pressure_atm": self.max_pressure,
+            "timestep_fs": self.timestep,
+            "hydrogen_mass": self.hydrogen_mass,
+        }
+
 
 class State(Settings):
     """A state point of MD."""
@@ -77,15 +100,16 @@ class State(Settings):
     temperature: Temperature | None = Field(None, description="default: the system's")
     pressure: Pressure | None = Field(None, description="npt only; default: the system's")
     volume_ratio: float | None = Field(
-        None, gt=0.4, lt=2.5, description="nvt only: volume in units of the equilibrated one"
+        None, gt=0.4, lt=2.5, description="nvt only: volume in units of the starting one"
     )
-    duration: Time = Field(description="sampled time")
+    duration: Time = Field(description="sampled time, at most (exploration stops where the potential fails)")
 
     @model_validator(mode="after")
     def _fits_ensemble(self):
         if self.ensemble == "npt" and self.volume_ratio is not None:
             raise ValueError("volume_ratio belongs to ensemble nvt; npt takes a pressure")
-        if self.ensemble == "nvt" and self.pressure is not None:
+        pressures = (self.pressure, getattr(self, "pressure_end", None))
+        if self.ensemble == "nvt" and pressures != (None, None):
             raise ValueError("pressure belongs to ensemble npt; nvt takes a volume_ratio")
         return self
 
@@ -171,15 +195,11 @@ class ACE(Settings):
     ridge: float = Field(1e-9, gt=0, lt=1, description="relative regularisation")
 
 
-class Walker(Settings):
+class Walker(State):
     """One exploration run per training system and generation."""
 
     ensemble: Literal["nvt", "npt"] = "npt"
-    temperature: Temperature | None = Field(None, description="default: the system's")
-    pressure: Pressure | None = Field(None, description="npt only; default: the system's")
     pressure_end: Pressure | None = Field(None, description="npt only: ramps the pressure to this")
-    volume_ratio: float | None = Field(None, gt=0.4, lt=2.5, description="nvt only")
-    duration: Time = Field(description="longest time; the run stops sooner where the potential fails")
 
 
 class Explore(Dynamics):

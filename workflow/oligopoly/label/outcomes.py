@@ -43,3 +43,11 @@ def write(path: str | Path, verdicts: list[Verdict]) -> None:
             f"\t{verdict.seconds:.3f}\t{int(verdict.reused)}"
         )
     write_text(path, "\n".join(rows) + "\n")
+
+
+def merge(chunks: list[str], path: str | Path) -> None:
+    """One `outcomes.tsv` of those of all chunks of a generation."""
+    rows = ["\t".join(HEADER)]
+    for chunk in chunks:
+        rows += Path(chunk).read_text().splitlines()[1:]
+    write_text(path, "\n".join(rows) + "\n")

@@ -1,0 +1,6 @@
+from oligopoly.logs import logged
+
+with logged(snakemake.log[0]):
+    from oligopoly.select.chunks import take_pool
+
+    take_pool(snakemake.input.pool, snakemake.output.chunks, snakemake.output.ledger)

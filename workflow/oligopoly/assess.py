@@ -1,0 +1,175 @@
+"""Does the potential of a generation hold? The verdict of the loop's only checkpoint.
+
+Force errors alone cannot tell: two potentials with the same force error can differ by a third in
+density (facts in README, "What is checked and why"). So the verdict asks five things: errors on
+held-out frames, errors on what was just bought, an audit of what was thought harmless, MD that
+reaches its end, and the density by linear response.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from oligopoly import frames as frame_files
+from oligopoly.ace.evaluator import Evaluator
+from oligopoly.ace.metrics import errors, predict
+from oligopoly.files import write_text
+from oligopoly.properties import linear_response
+from oligopoly.properties.statistics import share
+
+# Fewer audited frames than this say nothing about a share.
+FEW = 5
+
+
+def assess(
+    verdict_file: str | Path,
+    *,
+    generation: int,
+    last: int,
+    criteria: dict,
+    metrics_file: str | Path,
+    potential_file: str | Path,
+    potential_before: str | Path | None,
+    labelled: list[str],
+    stops: list[str],
+    liquids: dict[str, str],
+    temperatures: dict[str, float],
+) -> dict:
+    """Judge a generation and write `assess.json`: decision, reasons in words, and every number.
+
+    labelled: chunks labelled in this generation. stops: `stop.json` of its exploration runs, made
+    with the potential before. liquids: NPT trajectories of the reference by system, with its
+    energy in `info["potential_eV"]`; temperatures in K. criteria: the config's `assess` block.
+    """
+    verdict: dict = {"generation": generation}
+    tests = [_held_out(json.loads(Path(metrics_file).read_text()), criteria)]
+    if potential_before is not None:
+        evaluator = Evaluator(potential_before)
+        bought = [atoms for path in labelled for atoms in frame_files.read(path)]
+        chosen = [atoms for atoms in bought if atoms.info["split"] == "train"]
+        audited = [atoms for atoms in bought if atoms.info["split"] == "test"]
+        fresh, verdict["fresh_errors"] = _fresh(chosen, evaluator, criteria)
+        audit, verdict["audit"] = _audit(audited, evaluator, criteria)
+        stability, verdict["md"] = _stability(stops, criteria)
+        tests += [fresh, audit, stability]
+    verdict["linear_response"] = {}
+    for system, path in liquids.items():
+        test, verdict["linear_response"][system] = _density(
+            system, frame_files.read(path), Evaluator(potential_file), temperatures[system], criteria
+        )
+        tests.append(test)
+    verdict["criteria"] = tests
+    verdict["converged"] = potential_before is not None and all(test["passed"] for test in tests)
+    verdict["decision"] = (
+        "converged" if verdict["converged"] else "last generation" if generation >= last else "go on"
+    )
+    verdict["reasons"] = [test["sentence"] for test in tests]
+    if potential_before is None:
+        verdict["reasons"].append("No MD has been run with this potential yet: exploration must come first.")
+    write_text(verdict_file, json.dumps(verdict, indent=1) + "\n")
+    return verdict
+
+
+def _criterion(name, value, limit, unit, passed, sentence, error=None) -> dict:
+    mark = "holds" if passed else "fails"
+    return {
+        "name": name, "value": value, "error": error, "limit": limit, "unit": unit,
+        "passed": bool(passed), "sentence": f"{sentence} ({mark}: limit {limit:g} {unit})",
+    }  # fmt: skip
+
+
+def _held_out(metrics: dict, criteria: dict) -> dict:
+    test = metrics["test"]
+    value, limit = test["force_rmse_percent"], criteria["force_rmse_percent"]
+    return _criterion(
+        "held-out force error", value, limit, "%", value <= limit,
+        f"Forces on held-out frames are wrong by {test['force_rmse_meV_A']:.1f} meV/A, "
+        f"{value:.1f} % of their RMS",
+    )  # fmt: skip
+
+
+def _fresh(chosen: list[Atoms], evaluator: Evaluator, criteria: dict) -> tuple[dict, dict]:
+    limit = criteria["fresh_force_rmse_percent"]
+    name = "force error on newly selected frames"
+    if not chosen:
+        sentence = "Exploration found nothing that the potential did not know"
+        return _criterion(name, 0.0, limit, "%", True, sentence), {}
+    found = errors(chosen, predict(evaluator, chosen))
+    value = found["force_rmse_percent"]
+    return (
+        _criterion(
+            name, value, limit, "%", value <= limit,
+            f"On {len(chosen)} newly selected structures, before training on them, forces were wrong "
+            f"by {found['force_rmse_meV_A']:.1f} meV/A, {value:.1f} %",
+        ),
+        found,
+    )  # fmt: skip
+
+
+def _audit(audited: list[Atoms], evaluator: Evaluator, criteria: dict) -> tuple[dict, dict]:
+    threshold, limit = criteria["audit_force_error"], criteria["audit_wrong_share"]
+    predictions = predict(evaluator, audited)
+    worst = [
+        float(np.linalg.norm(p["forces"] - atoms.arrays["REF_forces"], axis=1).max())
+        for p, atoms in zip(predictions, audited, strict=True)
+    ]
+    wrong = sum(error > threshold for error in worst)
+    facts: dict = {"n": len(audited), "wrong": wrong, "threshold_eV_A": threshold, "worst_eV_A": worst}
+    name = "audit of frames not selected"
+    if len(audited) < FEW:
+        sentence = f"Only {len(audited)} frames were audited, too few to judge by"
+        return _criterion(name, None, limit, "share", False, sentence), facts
+    value, low, high = share(wrong, len(audited))
+    facts |= {"share": value, "low": low, "high": high}
+    return (
+        _criterion(
+            name, value, limit, "share", value <= limit,
+            f"Of {len(audited)} frames that were not selected, {wrong} had a force wrong by more than "
+            f"{threshold:g} eV/A: {100 * value:.0f} %, between {100 * low:.0f} and {100 * high:.0f} % "
+            "with 95 % confidence",
+            error=(high - low) / 4,
+        ),
+        facts,
+    )  # fmt: skip
+
+
+def _stability(stops: list[str], criteria: dict) -> tuple[dict, dict]:
+    ends = {Path(path).parent.name: json.loads(Path(path).read_text()) for path in stops}
+    outcomes = Counter(end["outcome"] for end in ends.values())
+    completed, limit = outcomes["completed"] / len(ends), criteria["completed_share"]
+    told = [f"{name}: {end['reason']}" for name, end in ends.items() if end["outcome"] != "completed"]
+    return (
+        _criterion(
+            "exploration runs that reach their end", completed, limit, "share", completed >= limit,
+            f"{outcomes['completed']} of {len(ends)} exploration runs reached their end"
+            + (" (" + "; ".join(told) + ")" if told else ""),
+        ),
+        {"runs": len(ends), "completed": outcomes["completed"], "outcomes": dict(outcomes), "ends": ends},
+    )  # fmt: skip
+
+
+def _density(
+    system: str, liquid: list[Atoms], evaluator: Evaluator, temperature: float, criteria: dict
+) -> tuple[dict, dict]:
+    limit = criteria["density_shift_percent"]
+    predicted = [p["energy"] for p in predict(evaluator, liquid, forces=False)]
+    forward = linear_response.slope(
+        [atoms.get_volume() for atoms in liquid],
+        [atoms.info["potential_eV"] for atoms in liquid],
+        predicted,
+        temperature,
+    )
+    found = linear_response.shift(forward)
+    value, error = 100 * found["estimate"], 100 * found["estimate_error"]
+    return (
+        _criterion(
+            f"density of {system} by linear response", value, limit, "%",
+            abs(value) <= limit + 2 * error,
+            f"Linear response puts the density of {system} {value:+.1f} +- {error:.1f} % off the reference",
+            error=error,
+        ),
+        found,
+    )  # fmt: skip
