@@ -122,6 +122,8 @@ class _Callback:
         result = self.evaluator.compute(self.numbers, positions, cell, self.pbc, gamma=wanted)
         if not np.isfinite(result.energy):
             raise Failed("non_finite", "the potential energy is not a number")
+        if not np.isfinite(result.forces.sum()):
+            raise Failed("non_finite", "a force is not a number")
         f[rows] = result.forces
         v = result.virial
         self.lmp.fix_external_set_energy_global(FIX, float(result.energy))

@@ -4,7 +4,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 OutcomeName = Literal[
-    "completed", "gamma_break", "broken_bond", "close_contact", "exploded", "non_finite", "error"
+    "completed",
+    "gamma_break",
+    "broken_bond",
+    "close_contact",
+    "exploded",
+    "non_finite",
+    "error",
+    "not_run",
 ]
 
 

@@ -1,5 +1,6 @@
 """One MD run: a state point in, a trajectory, a thermo table and an outcome out."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,12 @@ def run_md(
     with writers(out_dir, atoms.numbers, topology.masses, periodic) as (frames, thermo):
         try:
             with open_simulation(engine, atoms, conditions, seed, log) as simulation:
-                progress = Progress(total + settle, label, "steps")
-                if volume_ratio is not None and volume_ratio != 1.0:
-                    simulation.scale_volume(volume_ratio, conditions.steps(scaling_fs))
-                simulation.ensemble(total + settle)
+                scaling = conditions.steps(scaling_fs) if volume_ratio not in (None, 1.0) else 0
+                progress = Progress(scaling + settle + total, label, "steps")
+                if scaling:
+                    simulation.ensemble(scaling, volume_ratio)
+                    advance(simulation, scaling, every, progress)
+                simulation.ensemble(settle + total)
                 advance(simulation, settle, every, progress)
                 simulation.restart_clock()
                 for sample in samples(simulation, total, every, progress):
@@ -72,8 +75,7 @@ def run_md(
 
 def advance(simulation: Simulation, steps: int, every: int, progress: Progress | None = None) -> None:
     """Go on for `steps` in pieces of `every`, so that progress shows."""
-    if steps == 0:
-        simulation.advance(0)
+    simulation.advance(0)
     while steps > 0:
         piece = min(every, steps)
         simulation.advance(piece)
@@ -82,7 +84,9 @@ def advance(simulation: Simulation, steps: int, every: int, progress: Progress |
             progress.update(piece)
 
 
-def samples(simulation: Simulation, total: int, every: int, progress: Progress | None = None):
+def samples(
+    simulation: Simulation, total: int, every: int, progress: Progress | None = None
+) -> Iterator[Sample]:
     """Samples at steps 0, every, 2 every, ... up to `total` of a simulation that is set up."""
     yield simulation.sample()
     for _ in range(total // every):

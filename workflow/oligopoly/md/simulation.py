@@ -20,7 +20,7 @@ from oligopoly.md.outcomes import Failed
 THERMOSTAT = 100.0
 BAROSTAT = 1000.0
 # LAMMPS' own words for atoms that left physics
-_EXPLODED = ("Lost atoms", "Non-numeric", "Out of range atoms", "atoms missing", "simulation unstable")
+_EXPLODED = ("Lost atoms", "Out of range atoms", "atoms missing", "simulation unstable")
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,9 @@ class Simulation:
         except BaseException:
             self.close()
             raise
-        self.fixes: list[str] = []
+        self._fixes: list[str] = []
         self._ready = False
+        self._ramp = (0, 0)
         self._first = 0
 
     def close(self) -> None:
@@ -113,41 +114,41 @@ class Simulation:
                 self.lmp.close()
             self.lmp = None
 
-    def ensemble(self, total_steps: int, constant_volume: bool = False) -> None:
-        """Integrate as the conditions say from here on, any ramp being over after `total_steps`."""
+    def ensemble(self, steps: int, volume_ratio: float | None = None) -> None:
+        """Integrate as the conditions say, any ramp being over after `steps` more.
+
+        With `volume_ratio` the volume is brought there over these steps, at constant temperature
+        and under no pressure: box and positions are scaled together a little at every step (`fix
+        deform`), so that bonds relax meanwhile; a jump would press atoms into each other.
+        """
         c, units = self.conditions, self.engine.units
         temperature = f"temp {c.temperature!r} {c.temperature!r} {THERMOSTAT / units.time!r}"
-        if c.ensemble == "nve":
-            fix = "nve"
-        elif c.ensemble == "nvt" or constant_volume:
+        if volume_ratio is not None or c.ensemble == "nvt":
             fix = f"nvt {temperature}"
+        elif c.ensemble == "nve":
+            fix = "nve"
         else:
             end = c.pressure_atm if c.pressure_end_atm is None else c.pressure_end_atm
             first, last = c.pressure_atm / units.pressure, end / units.pressure
             fix = f"npt {temperature} iso {first!r} {last!r} {BAROSTAT / units.time!r}"
-        self._unfix()
-        self._fix("integrate", fix)
-        self._ramp = (self._now(), self._now() + total_steps)
+        for name in self._fixes:
+            self._command(f"unfix {name}")
+        self._fixes = ["integrate"]
+        self._command(f"fix integrate all {fix}")
+        if volume_ratio is not None:
+            axes = " ".join(f"{axis} scale {volume_ratio ** (1 / 3)!r}" for axis in "xyz")
+            self._command(f"fix volume all deform 1 {axes} remap x")
+            self._fixes.append("volume")
+        self._ready = False
+        self._ramp = (self._now(), self._now() + steps)
 
     def advance(self, steps: int) -> None:
-        """Go on for `steps` without setting up anew; raises `Failed`."""
-        start_, stop = self._ramp
-        setup = "pre no" if self._ready else "pre yes"
-        self._command(f"run {steps} {setup} post no start {start_} stop {max(stop, self._now() + steps)}")
+        """Go on for `steps`, without setting up anew where nothing changed; raises `Failed`."""
+        begin, end = self._ramp
+        setup = "no" if self._ready else "yes"
+        end = max(end, self._now() + steps)
+        self._command(f"run {steps} pre {setup} post no start {begin} stop {end}")
         self._ready = True
-
-    def scale_volume(self, ratio: float, steps: int) -> None:
-        """Bring the volume to `ratio` times the present one over `steps` at constant temperature.
-
-        The box and all positions are scaled together in as many small steps (`fix deform`), so
-        that bonds relax while the box changes: a jump would press atoms into each other.
-        """
-        scale = ratio ** (1 / 3)
-        self.ensemble(steps, constant_volume=True)
-        axes = " ".join(f"{axis} scale {scale!r}" for axis in "xyz")
-        self._fix("volume", f"deform 1 {axes} remap x")
-        self.advance(steps)
-        self._unfix()
 
     def restart_clock(self) -> None:
         """Count steps and time from here."""
@@ -186,16 +187,6 @@ class Simulation:
     def _now(self) -> int:
         return int(self.lmp.extract_global("ntimestep"))
 
-    def _fix(self, name: str, rest: str) -> None:
-        self._command(f"fix {name} all {rest}")
-        self.fixes.append(name)
-        self._ready = False
-
-    def _unfix(self) -> None:
-        for name in self.fixes:
-            self._command(f"unfix {name}")
-        self.fixes = []
-
     def _maxwell_boltzmann(self, seed: int) -> None:
         """Velocities of the exact temperature, without motion of the centre of mass."""
         rows = placement.order(self.lmp)
@@ -216,7 +207,9 @@ class Simulation:
         except Exception as error:
             failure = self.engine.failure()
             if failure is None:
-                text = " ".join(str(error).split())
+                text = " ".join(str(error).split()).split(" For more information")[0]
+                if "Non-numeric" in text:
+                    raise Failed("non_finite", text) from error
                 if any(words in text for words in _EXPLODED):
                     raise Failed("exploded", text) from error
                 raise
