@@ -32,6 +32,10 @@ class ActiveSet:
 
     inverse: dict[str, np.ndarray]
 
+    @property
+    def elements(self) -> list[str]:
+        return list(self.inverse)
+
     def gamma(self, element: str, rows: np.ndarray) -> np.ndarray:
         """Extrapolation grade max_k |(B A^-1)_k| of each row (M, functions) of `element`."""
         return np.abs(rows @ self.inverse[element]).max(axis=1, initial=0.0)
@@ -172,12 +176,11 @@ def _batches(design: Design, frames: list[Atoms]) -> Iterable[tuple[str, np.ndar
     """(element, rows) with at least `_BATCH` rows each but for the last ones."""
     waiting: dict[str, list[np.ndarray]] = {element: [] for element in design.elements}
     for atoms in frames:
-        for element, rows in zip(design.elements, design.projections(atoms), strict=True):
-            if len(rows):
-                waiting[element].append(rows)
-                if sum(map(len, waiting[element])) >= _BATCH:
-                    yield element, np.concatenate(waiting[element])
-                    waiting[element] = []
+        for element, rows in design.projections(atoms).items():
+            waiting[element].append(rows)
+            if sum(map(len, waiting[element])) >= _BATCH:
+                yield element, np.concatenate(waiting[element])
+                waiting[element] = []
     for element, rest in waiting.items():
         if rest:
             yield element, np.concatenate(rest)

@@ -100,15 +100,19 @@ class Design:
             self._run(index, pairs, energy[columns], forces[columns], virial[columns], np.zeros((0, 0)), True)
         return Rows(energy, forces.T, virial.T)
 
-    def projections(self, atoms: Atoms) -> list[np.ndarray]:
-        """B-basis values (atoms of the element, its functions), one array per element, atoms in the frame's order."""
+    def projections(self, atoms: Atoms) -> dict[str, np.ndarray]:
+        """B-basis values (atoms of the element, its functions) by element, atoms in the frame's order.
+
+        Elements without an atom in the frame are left out.
+        """
         pairs = self._pairs(atoms)
-        result = []
+        result = {}
         for index, element in enumerate(self.elements):
             count = self.slices[element].stop - self.slices[element].start
             values = np.zeros((int(np.sum(pairs.kinds == index)), count))
-            self._run(index, pairs, np.zeros(count), np.zeros((0, 0)), np.zeros((0, 0)), values, False)
-            result.append(values)
+            if len(values):
+                self._run(index, pairs, np.zeros(count), np.zeros((0, 0)), np.zeros((0, 0)), values, False)
+                result[element] = values
         return result
 
     def fixed(self, atoms: Atoms) -> Fixed:
