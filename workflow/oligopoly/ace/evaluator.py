@@ -1,0 +1,269 @@
+"""Energies, forces, virial and extrapolation grade of a linear ACE potential.
+
+The evaluator keeps its neighbour list between calls, so one object belongs to one trajectory.
+Units: eV, Angstrom. Algorithm: leaves -> products -> sparse quadratic form, eight atoms at a time
+(modules `terms` and `kernel`).
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
+
+from oligopoly.ace import kernel, neighbours, terms
+from oligopoly.ace.potential import Potential, read
+from oligopoly.errors import UserError
+
+
+@dataclass
+class Result:
+    """`energy` (eV), `energies` (N,) per atom, `forces` (N, 3) in eV/A, `virial` (3, 3) = dE/dstrain =
+    sum r (x) dE/dr in eV (stress is virial / volume), `gamma` (N,) extrapolation grade or None."""
+
+    energy: float
+    energies: np.ndarray
+    forces: np.ndarray
+    virial: np.ndarray
+    gamma: np.ndarray | None = None
+
+
+class Evaluator:
+    """Evaluates one potential: a `Potential`, a `CTilde`, or the path of a `.yaml` or `.yace` file.
+
+    `active_set` (an `ActiveSet`, a mapping from element to inverse, or the path of an `.asi` file) is
+    needed for `gamma`, and asks for the B-basis (`.yaml`). `threads` is the number of threads;
+    `skin` (Angstrom) is how much further than the cutoff the neighbour list reaches.
+    """
+
+    def __init__(self, potential, active_set=None, threads: int = 1, skin: float = 0.5):
+        if isinstance(potential, (str, Path)):
+            potential = read(potential)
+        self.potential = potential
+        self.elements = list(potential.elements)
+        self.skin = skin
+        self.threads = threads
+        self._species = np.full(len(chemical_symbols), -1, dtype=np.int64)
+        for k, element in enumerate(self.elements):
+            self._species[atomic_numbers[element]] = k
+        self.cutoff = max(bond.rcut for bond in potential.bonds.values())
+        plans = [terms.plan(potential, element) for element in self.elements]
+        self._e0 = np.array([plan.E0 for plan in plans])
+        self._flat = _flatten(plans, potential, self.elements)
+        self._counts = [len(plan.invariants) for plan in plans]
+        self.active_set = None if active_set is None else _inverses(active_set, potential, self._counts)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._list: neighbours.List | None = None
+
+    def compute(self, numbers, positions, cell=None, pbc=None, gamma: bool = False) -> Result:
+        """Evaluate atoms with `numbers` (N,), `positions` (N, 3), `cell` (3, 3), `pbc` (3,).
+
+        Positions are unwrapped or not, but should be continuous from call to call; then the neighbour list
+        is rebuilt only when atoms have moved by half the skin. Raises `UserError` for an element that the
+        potential does not know, for positions that are not finite, and for `gamma` without an active set.
+        """
+        if gamma and self.active_set is None:
+            raise UserError("The extrapolation grade needs an active set: Evaluator(potential.yaml, active_set=potential.asi).")
+        energies, forces, virial, invariants, species = self._run(numbers, positions, cell, pbc, gamma)
+        return Result(
+            energy=float(energies.sum()),
+            energies=energies,
+            forces=forces,
+            virial=virial,
+            gamma=self._gamma(invariants, species) if gamma else None,
+        )
+
+    def projections(self, numbers, positions, cell=None, pbc=None) -> list[np.ndarray]:
+        """B-basis projections per atom: row i has the length of its element's function list, in its order."""
+        if not isinstance(self.potential, Potential):
+            raise UserError("Projections need the B-basis: use the .yaml file of the potential, not the .yace.")
+        *_, invariants, species = self._run(numbers, positions, cell, pbc, True)
+        return [invariants[i, : self._counts[s]] for i, s in enumerate(species)]
+
+    def _gamma(self, invariants: np.ndarray, species: np.ndarray) -> np.ndarray:
+        grade = np.zeros(len(species))
+        for k, inverse in enumerate(self.active_set):
+            here = np.flatnonzero(species == k)
+            if len(here) and self._counts[k]:
+                grade[here] = np.abs(invariants[here, : self._counts[k]] @ inverse).max(axis=1)
+        return grade
+
+    def _run(self, numbers, positions, cell, pbc, want_invariants):
+        species = self._species[np.asarray(numbers)]
+        if (species < 0).any():
+            unknown = sorted({chemical_symbols[z] for z in np.asarray(numbers)[species < 0]})
+            raise UserError(f"The potential knows {', '.join(self.elements)}, but not {', '.join(unknown)}.")
+        positions = np.ascontiguousarray(positions, dtype=float)
+        if not np.isfinite(positions).all():
+            raise UserError("Positions are not finite: the simulation has gone wrong before this call.")
+        pbc = np.zeros(3, bool) if pbc is None else np.broadcast_to(np.asarray(pbc, bool), 3)
+        cell = np.zeros((3, 3)) if cell is None else np.asarray(cell, dtype=float)
+        if self._list is None or not self._list.valid(species, positions, cell, pbc):
+            self._build(species, positions, cell, pbc)
+        atoms = len(species)
+        flat = self._flat
+        xyz = self._list.extended(positions, cell)
+        energies = self._e0[species]
+        invariants = np.zeros((atoms if want_invariants else 0, max(self._counts, default=0)))
+        workers = []
+        bounds = np.linspace(0, len(self._blocks), self.threads + 1).astype(int)
+        for begin, end in zip(bounds[:-1], bounds[1:]):
+            forces, virial = np.zeros((len(xyz), 3)), np.zeros(6)
+            space = self._space[len(workers)]
+            arguments = (
+                begin, end, self._blocks, self._centres, xyz, self._list.first, self._list.neighbours,
+                flat.meta, flat.shells, flat.pairs, flat.ints, flat.floats, flat.coefficients,
+                *space, want_invariants, invariants, energies, forces, virial,
+            )  # fmt: skip
+            workers.append((arguments, forces, virial))
+        if self._pool is None:
+            kernel.evaluate(*workers[0][0])
+        else:
+            for future in [self._pool.submit(kernel.evaluate, *arguments) for arguments, _, _ in workers]:
+                future.result()
+        folded = kernel.fold(sum((w[1] for w in workers[1:]), workers[0][1]), self._list.owner, atoms)
+        xx, yy, zz, yz, xz, xy = sum(w[2] for w in workers)
+        virial = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        return energies, folded, virial, invariants, species
+
+    def _build(self, species, positions, cell, pbc) -> None:
+        """New neighbour list, and blocks of eight atoms of one element with similar numbers of neighbours."""
+        count = len(self.elements)
+        self._list = neighbours.build(species, count, positions, cell, pbc, self.cutoff, self.skin)
+        sizes = np.diff(self._list.first, axis=1)
+        order = np.lexsort((sizes.sum(axis=1), species))
+        blocks, centres = [], []
+        for k in range(count):
+            members = order[species[order] == k]
+            rows = -np.ones((-(-len(members) // 8), 8), np.int64)
+            rows.ravel()[: len(members)] = members
+            blocks.append(rows)
+            centres += [k] * len(rows)
+        self._blocks = np.concatenate(blocks)
+        self._centres = np.array(centres, dtype=np.int64)
+        slots = int(sizes.max(axis=0, initial=0).sum()) + 1
+        self._space = [self._flat.working_space(slots) for _ in range(self.threads)]
+
+
+@dataclass
+class _Flat:
+    """All plans in a few arrays, so that a call of the kernel passes few arguments."""
+
+    meta: np.ndarray
+    shells: np.ndarray
+    pairs: np.ndarray
+    ints: np.ndarray
+    floats: np.ndarray
+    coefficients: np.ndarray
+    per_slot: int
+    per_block: int
+
+    def working_space(self, slots: int):
+        """(work, distance, indices) for blocks with up to `slots` neighbour slots."""
+        work = _aligned(8 * (self.per_block + slots * self.per_slot))
+        return work, _aligned(slots * 32).reshape(slots, 4, 8), np.empty((slots, 8), np.int64)
+
+
+def _aligned(size: int) -> np.ndarray:
+    raw = np.zeros(size + 8)
+    start = (-raw.ctypes.data // 8) % 8
+    return raw[start : start + size]
+
+
+def _flatten(plans: list[terms.Plan], potential, elements: list[str]) -> _Flat:
+    count = len(plans)
+    meta = np.zeros((count, kernel.META), np.int64)
+    shells = np.full((count, count, kernel.SHELL), -1, np.int64)
+    pairs = np.zeros((count, count, kernel.PAIR))
+    ints: list[np.ndarray] = [np.zeros(1, np.int64)]
+    floats: list[np.ndarray] = []
+
+    def put(store, values, dtype) -> int:
+        at = sum(len(part) for part in store)
+        values = np.asarray(values, dtype=dtype).ravel()
+        # floats start at multiples of eight, so that vectors of the tables are aligned
+        store.append(np.concatenate([values, np.zeros(-len(values) % 8, dtype)]) if dtype is float else values)
+        return at
+
+    lmax_all, per_slot = 0, 0
+    for a, plan in enumerate(plans):
+        head = meta[a]
+        head[kernel.ROWS], head[kernel.LEAVES] = plan.rows, plan.leaves
+        head[kernel.PRODUCTS] = len(plan.products)
+        head[kernel.PRODUCTS_AT] = put(ints, plan.products, np.int64)
+        pointers, columns, values = _symmetric(plan.quadratic, plan.rows)
+        head[kernel.S_PTR], head[kernel.S_IDX] = put(ints, pointers, np.int64), put(ints, columns, np.int64)
+        head[kernel.S_VAL] = put(floats, values, float)
+        linear = np.zeros(plan.rows)
+        for row, c in plan.linear.items():
+            linear[row] = c
+        head[kernel.LINEAR] = put(floats, linear, float)
+        pairs_of_rows = [(x, plan.rows if y < 0 else y) for f in plan.invariants for x, y, _ in f]
+        head[kernel.B_COUNT] = len(plan.invariants)
+        head[kernel.B_PTR] = put(ints, np.cumsum([0] + [len(f) for f in plan.invariants]), np.int64)
+        head[kernel.B_IDX] = put(ints, pairs_of_rows, np.int64)
+        head[kernel.B_VAL] = put(floats, [c for f in plan.invariants for *_, c in f], float)
+        slot = 0
+        present = [b for b, mu in enumerate(elements) if (elements[a], mu) in potential.bonds]
+        for b, shell in zip(present, plan.shells):
+            bond = potential.bonds[(elements[a], elements[b])]
+            head[kernel.ZBL] = bond.inner_cutoff_type == "zbl"
+            if not shell.radials:
+                continue
+            table, groups = _table(shell)
+            lists = [x for row, columns in zip(shell.rows, shell.radials) for x in (len(columns), row, *columns)]
+            lmax = len(shell.radials) - 1
+            shells[a, b] = (
+                put(floats, table, float), len(shell.values) - 1, groups, lmax, put(ints, lists, np.int64), shell.core_row
+            )  # fmt: skip
+            per_bin = (len(shell.values) - 1) / shell.rcut
+            pairs[a, b] = shell.rcut**2, shell.rcut, per_bin, bond.r_in, bond.delta_in
+            lmax_all = max(lmax_all, lmax)
+            slot = max(slot, (lmax + 1) ** 2 + 16 * groups)
+        per_slot = max(per_slot, slot)
+    return _Flat(
+        meta, shells, pairs, np.concatenate(ints), np.concatenate([*floats, np.zeros(8)]),
+        kernel.angular_coefficients(lmax_all),
+        per_slot, 2 * (max(plan.rows for plan in plans) + 1) + 2 * (lmax_all + 1) ** 2 + 8,
+    )  # fmt: skip
+
+
+def _table(shell: terms.Shell) -> tuple[np.ndarray, int]:
+    """(knots, 2, functions padded to eights): values, and slopes times the bin width; and the number of eights."""
+    knots, functions = shell.values.shape
+    groups = -(-functions // 8)
+    table = np.zeros((knots, 2, 8 * groups))
+    table[:, 0, :functions] = shell.values
+    table[:, 1, :functions] = shell.slopes * shell.rcut / (knots - 1)
+    return table, groups
+
+
+def _symmetric(quadratic: dict[tuple[int, int], float], rows: int):
+    """Compressed rows of S with X^T S X / 2 = sum of coefficient X_a X_b."""
+    entries: list[list[tuple[int, float]]] = [[] for _ in range(rows)]
+    for (a, b), c in quadratic.items():
+        entries[a].append((b, 2 * c if a == b else c))
+        if a != b:
+            entries[b].append((a, c))
+    for row in entries:
+        row.sort()
+    pointers = np.cumsum([0] + [len(row) for row in entries])
+    return pointers, [b for row in entries for b, _ in row], [c for row in entries for _, c in row]
+
+
+def _inverses(active_set, potential, counts: list[int]) -> list[np.ndarray]:
+    """Inverse matrix per element, checked against the basis."""
+    if not isinstance(potential, Potential):
+        raise UserError("An active set belongs to a B-basis: give the .yaml file of the potential, not the .yace.")
+    if isinstance(active_set, (str, Path)):
+        with np.load(active_set) as archive:
+            active_set = {key: archive[key] for key in archive.files}
+    active_set = getattr(active_set, "inverses", active_set)
+    inverses = []
+    for element, count in zip(potential.elements, counts):
+        if element not in active_set or np.shape(active_set[element]) != (count, count):
+            shape = np.shape(active_set[element]) if element in active_set else "none"
+            raise UserError(f"The active set of {element} should be ({count}, {count}) for this potential, but is {shape}.")
+        inverses.append(np.ascontiguousarray(active_set[element], dtype=float))
+    return inverses

@@ -1,0 +1,550 @@
+"""The inner loops of the evaluator: eight central atoms of one element at a time, one per SIMD lane.
+
+Every array of the working space is `[index][8 lanes]`; a block of eight atoms goes through
+filter (neighbours within the cutoff) -> radial and angular functions -> atomic base (leaves) ->
+products and quadratic form -> adjoints -> forces. Lanes with fewer neighbours than their block get
+dummies at r = rcut, where everything is zero.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from oligopoly.ace.simd import load, splat, sqrt, store, total, transpose
+
+# columns of `meta`, one row per central element
+ROWS, LEAVES, PRODUCTS, PRODUCTS_AT, S_PTR, S_IDX, S_VAL, LINEAR, B_COUNT, B_PTR, B_IDX, B_VAL, ZBL, META = range(14)
+# columns of `shells`, one row per (central element, neighbour element)
+TABLE, BINS, GROUPS, LMAX, LISTS, CORE, SHELL = range(7)
+# columns of `pair_values`: cutoff squared, cutoff, bins per Angstrom, inner cutoff of zbl and its width
+RCUT2, RCUT, PER_BIN, R_IN, DELTA_IN, PAIR = range(6)
+
+_options = dict(nogil=True, cache=True, error_model="numpy")
+
+
+def angular_coefficients(lmax: int) -> np.ndarray:
+    """(3, lmax + 1, lmax + 1): a_lm, b_lm and P_mm (in [2, m, m]) of the recursion for P_lm(z) with P_00 = 1."""
+    c = np.zeros((3, lmax + 1, lmax + 1))
+    c[2, 0, 0] = 1.0
+    for m in range(1, lmax + 1):
+        c[2, m, m] = -math.sqrt((2 * m + 1) / (2 * m)) * c[2, m - 1, m - 1]
+    for m in range(lmax + 1):
+        for l in range(m + 1, lmax + 1):
+            c[0, l, m] = math.sqrt((4 * l * l - 1) / (l * l - m * m))
+            if l > m + 1:
+                c[1, l, m] = -math.sqrt(((l - 1) ** 2 - m * m) / (4 * (l - 1) ** 2 - 1))
+    return c
+
+
+@njit(**_options)
+def _filter(members, count, xyz, first, neighbours, e, rcut2, rcut, distance, indices, slot0, dummy):
+    """Neighbours of element `e` within the cutoff: vectors to `distance`, indices to `indices`; the number of slots."""
+    width = 0
+    counts = np.empty(8, np.int64)
+    for k in range(8):
+        n = 0
+        if k < count:
+            i = members[k]
+            x, y, z = xyz[i, 0], xyz[i, 1], xyz[i, 2]
+            for p in range(first[i, e], first[i, e + 1]):
+                j = neighbours[p]
+                dx, dy, dz = xyz[j, 0] - x, xyz[j, 1] - y, xyz[j, 2] - z
+                s = slot0 + n
+                distance[s, 0, k] = dx
+                distance[s, 1, k] = dy
+                distance[s, 2, k] = dz
+                indices[s, k] = j
+                n += dx * dx + dy * dy + dz * dz < rcut2
+        counts[k] = n
+        width = max(width, n)
+    for k in range(8):
+        for s in range(slot0 + counts[k], slot0 + width):
+            distance[s, 0, k] = rcut
+            distance[s, 1, k] = 0.0
+            distance[s, 2, k] = 0.0
+            indices[s, k] = dummy
+    return width
+
+
+@njit(**_options)
+def _hermite(table, row, groups, w0, w1, w2):
+    """Value without f0, or slope, of eight functions at one distance."""
+    f0, d0 = load(table, row), load(table, row + groups)
+    f1, d1 = load(table, row + 2 * groups), load(table, row + 3 * groups)
+    return w0 * (f1 - f0) + w1 * d0 + w2 * d1
+
+
+@njit(**_options)
+def _store_transposed(y, at, v0, v1, v2, v3, v4, v5, v6, v7):
+    t = transpose(v0, v1, v2, v3, v4, v5, v6, v7)
+    store(y, at, t[0])
+    store(y, at + 1, t[1])
+    store(y, at + 2, t[2])
+    store(y, at + 3, t[3])
+    store(y, at + 4, t[4])
+    store(y, at + 5, t[5])
+    store(y, at + 6, t[6])
+    store(y, at + 7, t[7])
+
+
+@njit(**_options)
+def _radial(y, r_at, d_at, table, groups, w, row):
+    """Hermite interpolation of all radial functions of one slot, values to `r_at` and slopes to `d_at`.
+
+    Eight functions of one lane at a time, then transposed to eight lanes of one function. `row` (8,) is
+    the lane's place in the table, `w` (6, 8) the weights of f1 - f0, d0 and d1 for the value and the slope.
+    """
+    for g in range(groups):
+        _store_transposed(
+            y,
+            r_at + 8 * g,
+            load(table, row[0] + g) + _hermite(table, row[0] + g, groups, w[0, 0], w[1, 0], w[2, 0]),
+            load(table, row[1] + g) + _hermite(table, row[1] + g, groups, w[0, 1], w[1, 1], w[2, 1]),
+            load(table, row[2] + g) + _hermite(table, row[2] + g, groups, w[0, 2], w[1, 2], w[2, 2]),
+            load(table, row[3] + g) + _hermite(table, row[3] + g, groups, w[0, 3], w[1, 3], w[2, 3]),
+            load(table, row[4] + g) + _hermite(table, row[4] + g, groups, w[0, 4], w[1, 4], w[2, 4]),
+            load(table, row[5] + g) + _hermite(table, row[5] + g, groups, w[0, 5], w[1, 5], w[2, 5]),
+            load(table, row[6] + g) + _hermite(table, row[6] + g, groups, w[0, 6], w[1, 6], w[2, 6]),
+            load(table, row[7] + g) + _hermite(table, row[7] + g, groups, w[0, 7], w[1, 7], w[2, 7]),
+        )
+        _store_transposed(
+            y,
+            d_at + 8 * g,
+            _hermite(table, row[0] + g, groups, w[3, 0], w[4, 0], w[5, 0]),
+            _hermite(table, row[1] + g, groups, w[3, 1], w[4, 1], w[5, 1]),
+            _hermite(table, row[2] + g, groups, w[3, 2], w[4, 2], w[5, 2]),
+            _hermite(table, row[3] + g, groups, w[3, 3], w[4, 3], w[5, 3]),
+            _hermite(table, row[4] + g, groups, w[3, 4], w[4, 4], w[5, 4]),
+            _hermite(table, row[5] + g, groups, w[3, 5], w[4, 5], w[5, 5]),
+            _hermite(table, row[6] + g, groups, w[3, 6], w[4, 6], w[5, 6]),
+            _hermite(table, row[7] + g, groups, w[3, 7], w[4, 7], w[5, 7]),
+        )
+
+
+@njit(**_options)
+def _angular(y, at, x_, y_, z_, lmax, coefficients):
+    """Y_lm of one slot, m >= 0: at l^2 for m = 0, real and imaginary part at l^2 + 2 m - 1 and l^2 + 2 m."""
+    tr, ti = splat(1.0), splat(0.0)
+    for m in range(lmax + 1):
+        if m > 0:
+            tr, ti = tr * x_ - ti * y_, tr * y_ + ti * x_
+        p, before = splat(coefficients[2, m, m]), splat(0.0)
+        for l in range(m, lmax + 1):
+            if l > m:
+                p, before = coefficients[0, l, m] * (z_ * p + coefficients[1, l, m] * before), p
+            if m == 0:
+                store(y, at + l * l, p)
+            else:
+                store(y, at + l * l + 2 * m - 1, p * tr)
+                store(y, at + l * l + 2 * m, p * ti)
+
+
+@njit(**_options)
+def _accumulate(x, y, r_at, r_stride, y_at, y_stride, width, lmax, lists):
+    """Leaves of one neighbour element: A_nlm = sum over slots of R_nl Y_lm."""
+    p = 0
+    for l in range(lmax + 1):
+        number, row = lists[p], lists[p + 1]
+        p += 2
+        n = 0
+        while n < number:
+            if n + 4 <= number:
+                c0, c1, c2, c3 = lists[p + n], lists[p + n + 1], lists[p + n + 2], lists[p + n + 3]
+                for m in range(2 * l + 1):
+                    a0, a1, a2, a3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+                    r, v = r_at, y_at + l * l + m
+                    for _ in range(width):
+                        h = load(y, v)
+                        a0 = a0 + load(y, r + c0) * h
+                        a1 = a1 + load(y, r + c1) * h
+                        a2 = a2 + load(y, r + c2) * h
+                        a3 = a3 + load(y, r + c3) * h
+                        r += r_stride
+                        v += y_stride
+                    o = row + m * number + n
+                    store(x, o, a0)
+                    store(x, o + 1, a1)
+                    store(x, o + 2, a2)
+                    store(x, o + 3, a3)
+                n += 4
+            else:
+                c0 = lists[p + n]
+                for m in range(2 * l + 1):
+                    a0 = splat(0.0)
+                    r, v = r_at, y_at + l * l + m
+                    for _ in range(width):
+                        a0 = a0 + load(y, r + c0) * load(y, v)
+                        r += r_stride
+                        v += y_stride
+                    store(x, row + m * number + n, a0)
+                n += 1
+        p += number
+
+
+@njit(**_options)
+def _forward(x, products):
+    for q in range(products.shape[0]):
+        kind = products[q, 0]
+        ar, br = load(x, products[q, 1]), load(x, products[q, 3])
+        if kind == 0:
+            store(x, products[q, 6], ar * br)
+        else:
+            bi = load(x, products[q, 4])
+            if kind == 1:
+                store(x, products[q, 6], ar * br)
+                store(x, products[q, 7], ar * bi)
+            else:
+                ai = load(x, products[q, 2])
+                s = splat(float(products[q, 5]))
+                bi = s * bi
+                store(x, products[q, 6], ar * br - ai * bi)
+                store(x, products[q, 7], ai * br + ar * bi)
+
+
+@njit(**_options)
+def _backward(x, g, products):
+    for q in range(products.shape[0] - 1, -1, -1):
+        kind, a, b, bim = products[q, 0], products[q, 1], products[q, 3], products[q, 4]
+        ar, br, gr = load(x, a), load(x, b), load(g, products[q, 6])
+        if kind == 0:
+            store(g, a, load(g, a) + gr * br)
+            store(g, b, load(g, b) + gr * ar)
+        else:
+            bi, gi = load(x, bim), load(g, products[q, 7])
+            if kind == 1:
+                store(g, a, load(g, a) + gr * br + gi * bi)
+                store(g, b, load(g, b) + gr * ar)
+                store(g, bim, load(g, bim) + gi * ar)
+            else:
+                aim = products[q, 2]
+                ai = load(x, aim)
+                s = splat(float(products[q, 5]))
+                store(g, a, load(g, a) + gr * br + s * (gi * bi))
+                store(g, aim, load(g, aim) + gi * br - s * (gr * bi))
+                store(g, b, load(g, b) + gr * ar + gi * ai)
+                store(g, bim, load(g, bim) + s * (gi * ar - gr * ai))
+
+
+@njit(**_options)
+def _quadratic(x, g, rows, pointers, columns, values, linear):
+    """G = S X + c for all rows; the energy c.X + X.S X / 2 of each lane."""
+    energy = splat(0.0)
+    for row in range(rows):
+        c = splat(linear[row])
+        s = c
+        for p in range(pointers[row], pointers[row + 1]):
+            s = s + values[p] * load(x, columns[p])
+        store(g, row, s)
+        energy = energy + (s + c) * load(x, row)
+    return energy * 0.5
+
+
+@njit(**_options)
+def _contract(w, g, y, r, d, lmax, lists):
+    """W_lm = sum_n G_nlm R_nl and W'_lm with the slopes, side by side in `w` for each real angular function."""
+    p = 0
+    for l in range(lmax + 1):
+        number, row = lists[p], lists[p + 1]
+        p += 2
+        n = 0
+        first = True
+        while n < number or first:
+            if n + 4 <= number:
+                c0, c1, c2, c3 = lists[p + n], lists[p + n + 1], lists[p + n + 2], lists[p + n + 3]
+                r0, r1, r2, r3 = load(y, r + c0), load(y, r + c1), load(y, r + c2), load(y, r + c3)
+                d0, d1, d2, d3 = load(y, d + c0), load(y, d + c1), load(y, d + c2), load(y, d + c3)
+                for m in range(2 * l + 1):
+                    o = row + m * number + n
+                    g0, g1, g2, g3 = load(g, o), load(g, o + 1), load(g, o + 2), load(g, o + 3)
+                    u = g0 * r0 + g1 * r1 + g2 * r2 + g3 * r3
+                    v = g0 * d0 + g1 * d1 + g2 * d2 + g3 * d3
+                    at = 2 * (l * l + m)
+                    if not first:
+                        u, v = u + load(w, at), v + load(w, at + 1)
+                    store(w, at, u)
+                    store(w, at + 1, v)
+                n += 4
+            elif number == 0:
+                for m in range(2 * l + 1):
+                    store(w, 2 * (l * l + m), splat(0.0))
+                    store(w, 2 * (l * l + m) + 1, splat(0.0))
+            else:
+                c0 = lists[p + n]
+                r0, d0 = load(y, r + c0), load(y, d + c0)
+                for m in range(2 * l + 1):
+                    g0 = load(g, row + m * number + n)
+                    u, v = g0 * r0, g0 * d0
+                    at = 2 * (l * l + m)
+                    if not first:
+                        u, v = u + load(w, at), v + load(w, at + 1)
+                    store(w, at, u)
+                    store(w, at + 1, v)
+                n += 1
+            first = False
+        p += number
+
+
+@njit(**_options)
+def _gradient(w, x_, y_, z_, inverse, lmax, coefficients):
+    """dE/d(neighbour position) of eight pairs from the contracted adjoints; x_, y_, z_ is the unit vector."""
+    sx, sy, sz, along = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    tr, ti = splat(1.0), splat(0.0)
+    for m in range(lmax + 1):
+        p, before = splat(coefficients[2, m, m]), splat(0.0)
+        d, d_before = splat(0.0), splat(0.0)
+        ur, ui, vr, vi = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        er, ei = splat(0.0), splat(0.0)
+        for l in range(m, lmax + 1):
+            if l > m:
+                a, b = coefficients[0, l, m], coefficients[1, l, m]
+                d, d_before = a * (p + z_ * d + b * d_before), d
+                p, before = a * (z_ * p + b * before), p
+            at = 2 * (l * l + (2 * m - 1 if m > 0 else 0))
+            wr, dr = load(w, at), load(w, at + 1)
+            ur = ur + wr * p
+            vr = vr + wr * d
+            er = er + dr * p
+            if m > 0:
+                wi, di = load(w, at + 2), load(w, at + 3)
+                ui = ui + wi * p
+                vi = vi + wi * d
+                ei = ei + di * p
+        if m > 0:
+            fm = splat(float(m))
+            # tr, ti still hold (x + i y)^(m-1) here
+            sx = sx + fm * (ur * tr + ui * ti)
+            sy = sy + fm * (ui * tr - ur * ti)
+            tr, ti = tr * x_ - ti * y_, tr * y_ + ti * x_
+        sz = sz + vr * tr + vi * ti
+        along = along + er * tr + ei * ti
+    radial = along - (sx * x_ + sy * y_ + sz * z_) * inverse
+    return radial * x_ + sx * inverse, radial * y_ + sy * inverse, radial * z_ + sz * inverse
+
+
+@njit(**_options)
+def _step(t, width):
+    """Polynomial from 0 at t <= 0 to 1 at t >= width, and its derivative."""
+    if t <= 0.0:
+        return 0.0, 0.0
+    if t >= width:
+        return 1.0, 0.0
+    x = 2.0 * t / width - 1.0
+    return 0.5 + 3.75 * (x / 4 - x**3 / 6 + x**5 / 20), 7.5 / width * (0.25 - x * x / 2 + x**4 / 4)
+
+
+@njit(**_options)
+def _switch(distance, indices, widths, pair, dummy, fcut, dfcut, nearest):
+    """Weight of the ACE energy against the core energy per lane, from the neighbour deepest in its inner cutoff."""
+    for k in range(8):
+        least, fcut[k], dfcut[k] = np.inf, 1.0, 0.0
+        slot = 0
+        for e in range(len(widths)):
+            shift = pair[e, R_IN] - pair[e, DELTA_IN]
+            for s in range(slot, slot + widths[e]):
+                d = 1.0 / distance[s, 3, k] - shift
+                if d < least and indices[s, k] != dummy:
+                    least = d
+                    nearest[k] = s
+                    fcut[k], dfcut[k] = _step(d, pair[e, DELTA_IN])
+            slot += widths[e]
+
+
+@njit(**_options)
+def _invariants(x, rows, number, pointers, columns, values, invariants, members, count, lanes):
+    """B-basis functions of one block; row `rows` of X is a one."""
+    store(x, rows, splat(1.0))
+    flat = lanes.reshape(64)
+    for f in range(number):
+        s = splat(0.0)
+        for p in range(pointers[f], pointers[f + 1]):
+            s = s + values[p] * (load(x, columns[2 * p]) * load(x, columns[2 * p + 1]))
+        store(flat, 0, s)
+        for k in range(count):
+            invariants[members[k], f] = lanes[0, k]
+
+
+@njit(**_options)
+def evaluate(
+    begin, end, blocks, centres, xyz, first, neighbours, meta, shells, pair_values, ints, floats, coefficients,
+    work, distance, indices, want_invariants, invariants, energies, forces, virial,
+):  # fmt: skip
+    """Blocks `begin` ... `end` - 1: adds to `energies` (atoms,), `forces` (atoms with images + 1, 4), `virial` (6,).
+
+    `blocks` (number, 8) are atoms, -1 where there is none; `centres` their elements. `virial` is xx yy zz yz xz xy
+    of sum r (x) dE/dr.
+    """
+    elements = shells.shape[1]
+    dummy = xyz.shape[0] - 1
+    weights = np.empty((6, 8))
+    bin_rows = np.empty(8, np.int64)
+    lanes = np.empty((8, 8))
+    flat_lanes = lanes.reshape(64)
+    flat_distance = distance.reshape(distance.size)
+    members = np.empty(8, np.int64)
+    lmax_all = coefficients.shape[1] - 1
+    fcut, dfcut = np.ones(8), np.zeros(8)
+    nearest = np.zeros(8, np.int64)
+    widths = np.empty(elements, np.int64)
+    vxx, vyy, vzz = splat(0.0), splat(0.0), splat(0.0)
+    vyz, vxz, vxy = splat(0.0), splat(0.0), splat(0.0)
+    for block in range(begin, end):
+        centre = centres[block]
+        head = meta[centre]
+        rows, leaves = head[ROWS], head[LEAVES]
+        count = 0
+        for k in range(8):
+            i = blocks[block, k]
+            members[k] = i if i >= 0 else dummy
+            count += i >= 0
+        # working space: rows X, adjoints G, contracted adjoints W, then angular and radial functions of all slots
+        x = work[: 8 * (rows + 1)]
+        g = work[8 * (rows + 1) : 16 * (rows + 1)]
+        w0 = 16 * (rows + 1)
+        w = work[w0 : w0 + 16 * (lmax_all + 1) ** 2]
+        y = work[w0 + 16 * (lmax_all + 1) ** 2 :]
+
+        slot = 0
+        used = 0
+        for e in range(elements):
+            shell = shells[centre, e]
+            pair = pair_values[centre, e]
+            width = 0
+            if shell[TABLE] >= 0:
+                width = _filter(
+                    members, count, xyz, first, neighbours, e, pair[RCUT2], pair[RCUT], distance, indices, slot, dummy
+                )
+            widths[e] = width
+            groups, lmax = shell[GROUPS], shell[LMAX]
+            ny, nr = (lmax + 1) ** 2, 8 * groups
+            table = floats[shell[TABLE] :]
+            per_bin = pair[PER_BIN]
+            last = shell[BINS] - 1
+            y_at, r_at, d_at = used, used + width * ny, used + width * (ny + nr)
+            used += width * (ny + 2 * nr)
+            for k in range(width):
+                at = 4 * (slot + k)
+                dx, dy, dz = load(flat_distance, at), load(flat_distance, at + 1), load(flat_distance, at + 2)
+                r = sqrt(dx * dx + dy * dy + dz * dz)
+                inverse = 1.0 / r
+                store(flat_distance, at + 3, inverse)
+                store(flat_lanes, 0, r * per_bin)
+                for q in range(8):
+                    s = lanes[0, q]
+                    b = min(int(s), last)
+                    bin_rows[q] = b * 2 * groups
+                    lanes[0, q] = s - b
+                t = load(flat_lanes, 0)
+                t2 = t * t
+                flat_weights = weights.reshape(48)
+                # with D = f1 - f0 and slopes times the bin width: f = f0 + w0 D + w1 d0 + w2 d1
+                store(flat_weights, 0, t2 * (3.0 - 2.0 * t))
+                store(flat_weights, 1, t * (1.0 + t * (t - 2.0)))
+                store(flat_weights, 2, t2 * (t - 1.0))
+                store(flat_weights, 3, per_bin * (6.0 * t * (1.0 - t)))
+                store(flat_weights, 4, per_bin * (1.0 + t * (3.0 * t - 4.0)))
+                store(flat_weights, 5, per_bin * (t * (3.0 * t - 2.0)))
+                _radial(y, r_at + k * nr, d_at + k * nr, table, groups, weights, bin_rows)
+                _angular(y, y_at + k * ny, dx * inverse, dy * inverse, dz * inverse, lmax, coefficients)
+            if shell[TABLE] >= 0:
+                _accumulate(x, y, r_at, nr, y_at, ny, width, lmax, ints[shell[LISTS] :])
+            slot += width
+
+        products = ints[head[PRODUCTS_AT] : head[PRODUCTS_AT] + 8 * head[PRODUCTS]].reshape(head[PRODUCTS], 8)
+        _forward(x, products)
+        energy = _quadratic(
+            x, g, rows, ints[head[S_PTR] :], ints[head[S_IDX] :], floats[head[S_VAL] :], floats[head[LINEAR] :]
+        )
+        if want_invariants:
+            _invariants(
+                x, rows, head[B_COUNT], ints[head[B_PTR] :], ints[head[B_IDX] :], floats[head[B_VAL] :],
+                invariants, members, count, lanes,
+            )  # fmt: skip
+        _backward(x, g, products)
+
+        zbl = head[ZBL] == 1
+        if zbl:
+            core_energy = splat(0.0)
+            for e in range(elements):
+                if shells[centre, e, CORE] >= 0:
+                    core_energy = core_energy + load(x, shells[centre, e, CORE])
+            _switch(distance, indices, widths, pair_values[centre], dummy, fcut, dfcut, nearest)
+            switch = load(fcut, 0)
+            difference = energy - core_energy
+            energy = core_energy + switch * difference
+            for row in range(leaves):
+                store(g, row, switch * load(g, row))
+            for e in range(elements):
+                if shells[centre, e, CORE] >= 0:
+                    store(g, shells[centre, e, CORE], 1.0 - switch)
+            store(flat_lanes, 7, difference)
+            for k in range(count):
+                if dfcut[k] != 0.0:
+                    s = nearest[k]
+                    slope = lanes[7, k] * dfcut[k] * distance[s, 3, k]
+                    for c in range(3):
+                        f = slope * distance[s, c, k]
+                        forces[members[k], c] += f
+                        forces[indices[s, k], c] -= f
+                    virial[0] += slope * distance[s, 0, k] ** 2
+                    virial[1] += slope * distance[s, 1, k] ** 2
+                    virial[2] += slope * distance[s, 2, k] ** 2
+                    virial[3] += slope * distance[s, 1, k] * distance[s, 2, k]
+                    virial[4] += slope * distance[s, 0, k] * distance[s, 2, k]
+                    virial[5] += slope * distance[s, 0, k] * distance[s, 1, k]
+
+        fx, fy, fz = splat(0.0), splat(0.0), splat(0.0)
+        slot = 0
+        used = 0
+        for e in range(elements):
+            shell = shells[centre, e]
+            width = widths[e]
+            groups, lmax = shell[GROUPS], shell[LMAX]
+            ny, nr = (lmax + 1) ** 2, 8 * groups
+            r_at, d_at = used + width * ny, used + width * (ny + nr)
+            used += width * (ny + 2 * nr)
+            lists = ints[shell[LISTS] :]
+            for k in range(width):
+                at = 4 * (slot + k)
+                dx, dy, dz = load(flat_distance, at), load(flat_distance, at + 1), load(flat_distance, at + 2)
+                inverse = load(flat_distance, at + 3)
+                _contract(w, g, y, r_at + k * nr, d_at + k * nr, lmax, lists)
+                gx, gy, gz = _gradient(w, dx * inverse, dy * inverse, dz * inverse, inverse, lmax, coefficients)
+                fx, fy, fz = fx + gx, fy + gy, fz + gz
+                vxx, vyy, vzz = vxx + dx * gx, vyy + dy * gy, vzz + dz * gz
+                vyz, vxz, vxy = vyz + dy * gz, vxz + dx * gz, vxy + dx * gy
+                store(flat_lanes, 0, gx)
+                store(flat_lanes, 1, gy)
+                store(flat_lanes, 2, gz)
+                for q in range(8):
+                    j = indices[slot + k, q]
+                    forces[j, 0] -= lanes[0, q]
+                    forces[j, 1] -= lanes[1, q]
+                    forces[j, 2] -= lanes[2, q]
+            slot += width
+        store(flat_lanes, 0, fx)
+        store(flat_lanes, 1, fy)
+        store(flat_lanes, 2, fz)
+        store(flat_lanes, 3, energy)
+        for k in range(count):
+            i = members[k]
+            forces[i, 0] += lanes[0, k]
+            forces[i, 1] += lanes[1, k]
+            forces[i, 2] += lanes[2, k]
+            energies[i] += lanes[3, k]
+    virial[0] += total(vxx)
+    virial[1] += total(vyy)
+    virial[2] += total(vzz)
+    virial[3] += total(vyz)
+    virial[4] += total(vxz)
+    virial[5] += total(vxy)
+
+
+@njit(**_options)
+def fold(extended, owner, atoms):
+    """Forces (atoms, 3) from those on atoms and images."""
+    forces = np.zeros((atoms, 3))
+    for k in range(len(owner)):
+        for c in range(3):
+            forces[owner[k], c] += extended[k, c]
+    return forces

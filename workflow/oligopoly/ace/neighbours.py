@@ -1,0 +1,207 @@
+"""A Verlet list with periodic images as explicit atoms, built by cells.
+
+Positions may lie anywhere (unwrapped chains): wrapping is internal. The list stays valid while no pair
+outside it can have come within the cutoff, also when the cell changes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+
+@dataclass
+class List:
+    """Neighbours within `cutoff + skin` when it was built.
+
+    Extended atoms: the atoms themselves, then images of them. Extended atom k is `owner[k]` shifted by
+    `shift[k]` cells. `neighbours[first[i, e] : first[i, e + 1]]` are extended atoms of element e around
+    atom i; its own images are among them.
+    """
+
+    owner: np.ndarray  # (extended,)
+    shift: np.ndarray  # (extended, 3)
+    first: np.ndarray  # (atoms, elements + 1)
+    neighbours: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray
+    pbc: np.ndarray
+    species: np.ndarray
+    cutoff: float
+    skin: float
+
+    def extended(self, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+        """Positions (extended + 1, 3) now; the last row belongs to the dummy atom."""
+        out = np.empty((len(self.owner) + 1, 3))
+        _extend(positions, complete(cell, self.pbc), self.owner, self.shift, out)
+        return out
+
+    def valid(self, species: np.ndarray, positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> bool:
+        """True if the list holds all pairs within the cutoff.
+
+        With F the deformation of the cell and u the displacement from the deformed old position, a pair
+        that was further apart than cutoff + skin is now further apart than s (cutoff + skin) - 2 max|u|,
+        s being the smallest singular value of F.
+        """
+        if len(positions) != len(self.positions) or not np.array_equal(pbc, self.pbc):
+            return False
+        if not np.array_equal(species, self.species):
+            return False
+        if np.array_equal(cell, self.cell):
+            return 2 * np.sqrt(_largest_square(positions, self.positions)) <= self.skin
+        deformation = np.linalg.solve(complete(self.cell, pbc), complete(cell, pbc))
+        shrink = np.linalg.svd(deformation, compute_uv=False)[-1]
+        moved = np.sqrt(_largest_square(positions, self.positions @ deformation))
+        return shrink * (self.cutoff + self.skin) - 2 * moved >= self.cutoff
+
+
+def complete(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
+    """`cell` with unit vectors at right angles to the rest in place of the directions without periodicity."""
+    cell = np.array(cell, dtype=float)
+    if pbc.all():
+        return cell
+    cell[~pbc] = 0.0
+    _, values, directions = np.linalg.svd(cell)
+    free = iter(directions[int(np.sum(values > 1e-12)) :])
+    for axis in np.flatnonzero(~pbc):
+        cell[axis] = next(free)
+    return cell
+
+
+def build(
+    species: np.ndarray, elements: int, positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float, skin: float
+) -> List:
+    """Neighbour list of atoms with element indices `species` (atoms,); `cutoff` and `skin` in Angstrom."""
+    pbc = np.asarray(pbc, dtype=bool)
+    reach = cutoff + skin
+    full = complete(cell, pbc)
+    inverse = np.linalg.inv(full)
+    fractional = positions @ inverse
+    wrap = np.where(pbc, np.floor(fractional), 0.0)
+    fractional = fractional - wrap
+    # layers of images: reach over the distance between opposite faces
+    depth = np.where(pbc, reach * np.linalg.norm(inverse, axis=0), 0.0)
+    owner, shift = _images(fractional, depth, np.ceil(depth).astype(np.int64))
+    shift = np.ascontiguousarray(shift)
+    xyz = (fractional[owner] + shift) @ full
+    # extended atoms are reckoned from the caller's positions, so the shift undoes the wrapping
+    shift = shift - wrap[owner]
+    low = xyz.min(axis=0)
+    extent = xyz.max(axis=0) - low
+    edge = reach / 2
+    while np.prod(np.floor(extent / edge) + 1) > 8 * len(xyz) + 1000:
+        edge *= 1.5
+    number = (np.floor(extent / edge) + 1).astype(np.int64)
+    own = positions - wrap @ full if pbc.any() else positions
+    # atoms first: their extended positions must be exact for i itself to be recognised by its index
+    order, starts = _sort_into_cells(xyz, species[owner], elements, low, edge, number)
+    first, total = _collect(own, xyz, order, starts, elements, low, edge, number, reach, np.empty(0, np.int64), False)
+    neighbours = np.empty(total, np.int64)
+    _collect(own, xyz, order, starts, elements, low, edge, number, reach, neighbours, True)
+    return List(owner, shift, first, neighbours, positions.copy(), np.array(cell), pbc.copy(), species.copy(), cutoff, skin)
+
+
+@njit(cache=True, nogil=True)
+def _extend(positions, cell, owner, shift, out):
+    for k in range(len(owner)):
+        i = owner[k]
+        for c in range(3):
+            out[k, c] = (
+                positions[i, c] + shift[k, 0] * cell[0, c] + shift[k, 1] * cell[1, c] + shift[k, 2] * cell[2, c]
+            )
+    out[len(owner), 0] = 0.0
+    out[len(owner), 1] = 0.0
+    out[len(owner), 2] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _largest_square(a, b):
+    largest = 0.0
+    for i in range(len(a)):
+        d = (a[i, 0] - b[i, 0]) ** 2 + (a[i, 1] - b[i, 1]) ** 2 + (a[i, 2] - b[i, 2]) ** 2
+        largest = max(largest, d)
+    return largest
+
+
+@njit(cache=True, nogil=True)
+def _images(fractional, depth, layers):
+    """Owner and cell shift of the atoms and of all images within `depth` (fractional) of the cell."""
+    atoms = len(fractional)
+    room = 4 * atoms + 64
+    owner, shift = np.empty(room, np.int64), np.empty((room, 3))
+    n = 0
+    for i in range(atoms):
+        owner[n] = i
+        shift[n, :] = 0.0
+        n += 1
+    for a in range(-layers[0], layers[0] + 1):
+        for b in range(-layers[1], layers[1] + 1):
+            for c in range(-layers[2], layers[2] + 1):
+                if a == 0 and b == 0 and c == 0:
+                    continue
+                for i in range(atoms):
+                    x, y, z = fractional[i, 0] + a, fractional[i, 1] + b, fractional[i, 2] + c
+                    if (a != 0 and (x < -depth[0] or x > 1 + depth[0])) or (
+                        b != 0 and (y < -depth[1] or y > 1 + depth[1])
+                    ) or (c != 0 and (z < -depth[2] or z > 1 + depth[2])):
+                        continue
+                    if n == room:
+                        room *= 2
+                        wider, further = np.empty(room, np.int64), np.empty((room, 3))
+                        wider[:n] = owner[:n]
+                        further[:n] = shift[:n]
+                        owner, shift = wider, further
+                    owner[n] = i
+                    shift[n, 0], shift[n, 1], shift[n, 2] = a, b, c
+                    n += 1
+    return owner[:n].copy(), shift[:n].copy()
+
+
+@njit(cache=True, nogil=True)
+def _sort_into_cells(xyz, species, elements, low, edge, number):
+    """Counting sort by (element, cell): the order, and where each (element, cell) starts."""
+    cells = number[0] * number[1] * number[2]
+    key = np.empty(len(xyz), np.int64)
+    starts = np.zeros(elements * cells + 1, np.int64)
+    for k in range(len(xyz)):
+        cx = min(int((xyz[k, 0] - low[0]) / edge), number[0] - 1)
+        cy = min(int((xyz[k, 1] - low[1]) / edge), number[1] - 1)
+        cz = min(int((xyz[k, 2] - low[2]) / edge), number[2] - 1)
+        key[k] = species[k] * cells + (cx * number[1] + cy) * number[2] + cz
+        starts[key[k] + 1] += 1
+    for q in range(len(starts) - 1):
+        starts[q + 1] += starts[q]
+    place = starts[:-1].copy()
+    order = np.empty(len(xyz), np.int64)
+    for k in range(len(xyz)):
+        order[place[key[k]]] = k
+        place[key[k]] += 1
+    return order, starts
+
+
+@njit(cache=True, nogil=True)
+def _collect(own, xyz, order, starts, elements, low, edge, number, reach, neighbours, write):
+    """Count the neighbours of each atom, or write them; runs along z are contiguous in `order`."""
+    cells = number[0] * number[1] * number[2]
+    layers = int(np.ceil(reach / edge))
+    limit = reach * reach
+    first = np.zeros((len(own), elements + 1), np.int64)
+    sorted_xyz = xyz[order]
+    n = 0
+    for i in range(len(own)):
+        x, y, z = own[i, 0], own[i, 1], own[i, 2]
+        cx, cy, cz = int((x - low[0]) / edge), int((y - low[1]) / edge), int((z - low[2]) / edge)
+        z0, z1 = max(cz - layers, 0), min(cz + layers, number[2] - 1)
+        for e in range(elements):
+            first[i, e] = n
+            for ax in range(max(cx - layers, 0), min(cx + layers, number[0] - 1) + 1):
+                for ay in range(max(cy - layers, 0), min(cy + layers, number[1] - 1) + 1):
+                    row = e * cells + (ax * number[1] + ay) * number[2]
+                    for p in range(starts[row + z0], starts[row + z1 + 1]):
+                        dx, dy, dz = sorted_xyz[p, 0] - x, sorted_xyz[p, 1] - y, sorted_xyz[p, 2] - z
+                        if dx * dx + dy * dy + dz * dz < limit and order[p] != i:
+                            if write:
+                                neighbours[n] = order[p]
+                            n += 1
+        first[i, elements] = n
+    return first, n
