@@ -203,7 +203,7 @@ def _verdict(result) -> tuple[bool, list[str]]:
 
 def _reasons(status):
     if isinstance(status, dict):
-        if status.get("outcome", "completed") != "completed":
+        if status.get("outcome", "completed") not in ("completed", "not_run"):
             yield str(status.get("reason", status["outcome"])).rstrip(".")
         for value in status.values():
             yield from _reasons(value)

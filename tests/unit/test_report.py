@@ -1,0 +1,78 @@
+"""The report: whole runs, runs that stopped anywhere, and nothing that comes from outside."""
+
+import re
+import shutil
+
+import pytest
+import report_run
+
+from oligopoly.report import html, results, verdict
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    run = tmp_path_factory.mktemp("results") / "demo"
+    report_run.write(run)
+    return run
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "demo")
+
+
+def build(run):
+    html.build(run, run / "report" / "index.html")
+    return (run / "report" / "index.html").read_text()
+
+
+def test_a_finished_run(run):
+    content = build(run)
+    assert content.count("<figure>") == 14
+    assert "The potential holds for dodecane, hexane" in content
+    # self-contained: no address outside, everything embedded
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', content)
+    assert "<script" not in content and "nan" not in re.sub(r"base64,[^\"]*", "", content)
+    assert "stopped a run" in content and "gamma_break" not in re.findall("<td>([^<]*)", content)
+    assert build(run) == content, "the same results must give the same page"
+
+
+def test_nothing_but_a_folder(tmp_path):
+    content = build(tmp_path / "empty")
+    assert "Not decided yet" in content and "No potential has been fitted yet" in content
+
+
+@pytest.mark.parametrize(
+    "gone",
+    ["properties", "final", "produce", "benchmarks", "config.yaml", "gen_*/assess.json",
+     "gen_*/potential", "gen_*/explore", "gen_*/selection", "gen_*/labels", "gen_*/dataset"],
+)  # fmt: skip
+def test_a_missing_piece_leaves_a_page(run, gone):
+    for path in run.glob(gone):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert "</html>" in build(run)
+
+
+def test_verdict_names_what_failed(run):
+    read = results.read(run)
+    read.properties["hexane"]["density"]["passed"] = False
+    read.properties["dodecane"]["stability"]["completed"] = False
+    judged = verdict.judge(read)
+    assert judged.holds is False
+    assert "hexane: density" in judged.headline and "dodecane: ACE runs" in judged.headline
+
+
+def test_a_hole_fails_the_potential(run):
+    read = results.read(run)
+    pair = read.scans["hexane"]["pairs"][2]
+    pair["ace_eV"] = [
+        e if d > 2.4 else -1.0 for d, e in zip(pair["distances"], pair["ace_eV"], strict=True)
+    ]
+    judged = verdict.judge(read)
+    assert judged.holds is False and "no hole between molecules" in judged.headline
+
+
+def test_composition_is_counted_by_origin(run):
+    last = results.read(run).last
+    assert last.trained_on == 200 + 3 * 40 and last.held_out == 50
+    assert last.composition[("hexane", 3, "npt-0")] == 14

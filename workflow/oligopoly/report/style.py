@@ -1,0 +1,70 @@
+"""One look for all figures: the reference is black, ACE is blue, whatever is measured."""
+
+import base64
+import io
+from contextlib import contextmanager
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+# Colours that stay apart for colour-blind eyes: M. Okabe, K. Ito, Color Universal Design (2008).
+REFERENCE = "#000000"
+ACE = "#0072B2"
+FRESH = "#D55E00"
+GOOD = "#009E73"
+MUTED = "#8C8C8C"
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+FULL, HALF = 7.4, 3.6  # widths in inches
+
+SETTINGS = {
+    "font.family": "sans-serif",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.direction": "out",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.5,
+    "errorbar.capsize": 2.5,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "oligopoly",  # the same data give the same file
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def styled():
+    """The settings, for the time of a `with`; figures made in it are closed at its end."""
+    with plt.rc_context(SETTINGS):
+        try:
+            yield
+        finally:
+            plt.close("all")
+
+
+def panels(columns: int, height: float = 2.6, rows: int = 1, width: float = FULL, **more):
+    """A figure with `rows` x `columns` axes, returned as (figure, flat list of axes)."""
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **more)
+    return figure, list(axes.ravel())
+
+
+def data_uri(figure) -> str:
+    """The figure as an SVG data URI (clouds of points inside it are pixels, 200 per inch)."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
