@@ -73,7 +73,7 @@ def mass_commands(elements: list[str], hydrogen_mass: float | None) -> list[str]
     masses = [atomic_masses[chemical_symbols.index(e)] for e in elements]
     if hydrogen_mass is not None:
         masses = [hydrogen_mass if e == "H" else m for e, m in zip(elements, masses, strict=True)]
-    return [f"mass {i} {m!r}" for i, m in enumerate(map(float, masses), start=1)]
+    return [f"mass {i} {m:.17g}" for i, m in enumerate(map(float, masses), start=1)]
 
 
 @dataclass
@@ -101,7 +101,7 @@ class Classical:
             rows = placement.order(lmp)
             types = np.unique(lmp.numpy.extract_atom("type")[rows][atoms.numbers == 1])
             for kind in types.tolist():
-                lmp.command(f"mass {kind} {hydrogen_mass!r}")
+                lmp.command(f"mass {kind} {hydrogen_mass:.17g}")
         lmp.command("neighbor 2.0 bin")
         lmp.command("neigh_modify every 1 delay 0 check yes")
 

@@ -49,8 +49,8 @@ def box_commands(cell: np.ndarray) -> tuple[str, bool]:
     """Bounds (and tilts) of a `region ... block|prism` of that cell; whether it is triclinic."""
     (lx, _, _), (xy, ly, _), (xz, yz, lz) = cell.tolist()
     triclinic = max(abs(xy), abs(xz), abs(yz)) > 1e-12
-    bounds = f"0 {lx!r} 0 {ly!r} 0 {lz!r}"
-    return (f"prism {bounds} {xy!r} {xz!r} {yz!r}" if triclinic else f"block {bounds}"), triclinic
+    bounds = f"0 {lx:.17g} 0 {ly:.17g} 0 {lz:.17g}"
+    return (f"prism {bounds} {xy:.17g} {xz:.17g} {yz:.17g}" if triclinic else f"block {bounds}"), triclinic
 
 
 def create(lmp: "lammps", atoms: Atoms, types: np.ndarray, n_types: int) -> None:
@@ -76,10 +76,10 @@ def move(lmp: "lammps", atoms: Atoms) -> None:
     cell = atoms.cell.array
     (lx, _, _), (xy, ly, _), (xz, yz, lz) = cell.tolist()
     _, triclinic = box_commands(cell)
-    change = f"change_box all x final 0 {lx!r} y final 0 {ly!r} z final 0 {lz!r}"
+    change = f"change_box all x final 0 {lx:.17g} y final 0 {ly:.17g} z final 0 {lz:.17g}"
     if triclinic:
         lmp.command("change_box all triclinic")
-        change += f" xy final {xy!r} xz final {xz!r} yz final {yz!r}"
+        change += f" xy final {xy:.17g} xz final {xz:.17g} yz final {yz:.17g}"
     lmp.command(change + " units box")
     x, image = wrapped(atoms.positions, cell)
     n = len(atoms)

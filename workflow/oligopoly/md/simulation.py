@@ -1,6 +1,7 @@
 """A running MD: LAMMPS with an engine, advanced piece by piece without starting anew."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from oligopoly.md.outcomes import Failed
 THERMOSTAT = 100.0
 BAROSTAT = 1000.0
 # LAMMPS' own words for atoms that left physics
-_EXPLODED = ("Lost atoms", "Out of range atoms", "atoms missing", "simulation unstable")
+_EXPLODED = re.compile("Lost atoms|Out of range atoms|atoms.* missing|simulation unstable")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Simulation:
             engine.load(self.lmp, atoms, conditions.hydrogen_mass)
             self._command("thermo_style custom step temp pe ke press vol")
             self._command("thermo_modify norm no lost error flush no")
-            self._command(f"timestep {conditions.timestep_fs / engine.units.time!r}")
+            self._command(f"timestep {conditions.timestep_fs / engine.units.time:.17g}")
             self._maxwell_boltzmann(seed)
             self._command("fix drift all momentum 1000 linear 1 1 1")
         except BaseException:
@@ -122,7 +123,7 @@ class Simulation:
         deform`), so that bonds relax meanwhile; a jump would press atoms into each other.
         """
         c, units = self.conditions, self.engine.units
-        temperature = f"temp {c.temperature!r} {c.temperature!r} {THERMOSTAT / units.time!r}"
+        temperature = f"temp {c.temperature:.17g} {c.temperature:.17g} {THERMOSTAT / units.time:.17g}"
         if volume_ratio is not None or c.ensemble == "nvt":
             fix = f"nvt {temperature}"
         elif c.ensemble == "nve":
@@ -130,13 +131,13 @@ class Simulation:
         else:
             end = c.pressure_atm if c.pressure_end_atm is None else c.pressure_end_atm
             first, last = c.pressure_atm / units.pressure, end / units.pressure
-            fix = f"npt {temperature} iso {first!r} {last!r} {BAROSTAT / units.time!r}"
+            fix = f"npt {temperature} iso {first:.17g} {last:.17g} {BAROSTAT / units.time:.17g}"
         for name in self._fixes:
             self._command(f"unfix {name}")
         self._fixes = ["integrate"]
         self._command(f"fix integrate all {fix}")
         if volume_ratio is not None:
-            axes = " ".join(f"{axis} scale {volume_ratio ** (1 / 3)!r}" for axis in "xyz")
+            axes = " ".join(f"{axis} scale {volume_ratio ** (1 / 3):.17g}" for axis in "xyz")
             self._command(f"fix volume all deform 1 {axes} remap x")
             self._fixes.append("volume")
         self._ready = False
@@ -210,7 +211,7 @@ class Simulation:
                 text = " ".join(str(error).split()).split(" For more information")[0]
                 if "Non-numeric" in text:
                     raise Failed("non_finite", text) from error
-                if any(words in text for words in _EXPLODED):
+                if _EXPLODED.search(text):
                     raise Failed("exploded", text) from error
                 raise
         failure = self.engine.failure()

@@ -1,0 +1,216 @@
+"""MD of hexane with the force field: conservation, whole molecules, determinism, files."""
+
+import json
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+
+from oligopoly.errors import UserError
+from oligopoly.md import trajectory
+from oligopoly.md.engines import Classical, PairPACE, learned
+from oligopoly.md.produce import produce
+from oligopoly.md.reference import run_reference
+from oligopoly.md.run import run_md
+from oligopoly.md.simulation import Conditions, open_simulation
+from oligopoly.md.watch import Watch
+from oligopoly.systems.box import read_box
+from oligopoly.systems.topology import Topology
+
+DATA = Path(__file__).parent.parent / "data" / "hexane"
+BOX = DATA / "equilibrated.data"
+
+
+@pytest.fixture(scope="module")
+def hexane():
+    topology = Topology.read(DATA / "system.json")
+    return read_box(BOX, topology), topology
+
+
+def test_classical_conserves_energy(hexane):
+    atoms, topology = hexane
+    with open_simulation(Classical(BOX), atoms, Conditions("nve", 300, 0.5), seed=1) as simulation:
+        simulation.ensemble(1000)
+        simulation.advance(0)
+        total = []
+        for _ in range(20):
+            simulation.advance(50)
+            sample = simulation.sample()
+            total.append(sample.potential + sample.kinetic)
+    slope = np.polyfit(np.arange(20) * 25.0, total, 1)[0] * 1e6 / len(atoms)  # eV/atom/ns
+    assert abs(slope) < 0.3
+    assert np.std(total) / len(atoms) < 5e-5
+
+
+def test_energy_is_that_of_the_units(hexane):
+    """Kinetic energy and velocities of 300 K, in eV and A/fs, from an engine in units real."""
+    atoms, _ = hexane
+    with open_simulation(Classical(BOX), atoms, Conditions("nve", 300, 0.5), seed=1) as simulation:
+        simulation.ensemble(1)
+        simulation.advance(0)
+        first = simulation.sample()
+        simulation.advance(1)
+        second = simulation.sample()
+    assert first.kinetic == pytest.approx(1.5 * (200 - 1) * 8.617333e-5 * 300, rel=1e-4)
+    np.testing.assert_allclose(first.positions, atoms.positions, atol=1e-9)
+    speed2 = ((second.positions - first.positions) / 0.5) ** 2
+    kinetic = 0.5 * (atoms.get_masses()[:, None] * speed2).sum() / 9.648533e-3
+    assert kinetic == pytest.approx(0.5 * (first.kinetic + second.kinetic), rel=0.02)
+
+
+def test_run_writes_whole_molecules_and_is_deterministic(hexane, tmp_path):
+    atoms, topology = hexane
+    conditions = Conditions("npt", 350, 1.5, pressure_atm=1.0, hydrogen_mass=4.03)
+    for name in "ab":
+        outcome, last = run_md(
+            Classical(BOX),
+            atoms,
+            topology,
+            conditions,
+            duration_fs=300,
+            sample_every_fs=30,
+            settle_fs=60,
+            seed=7,
+            out_dir=tmp_path / name,
+            watch=Watch(topology, 350, atoms.get_volume()),
+        )
+        assert outcome.outcome == "completed"
+    for file in ("trajectory.extxyz", "thermo.tsv"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    run = trajectory.read(tmp_path / "a" / "trajectory.extxyz")
+    assert run.positions.shape == (11, 200, 3)
+    np.testing.assert_allclose(run.times, np.arange(11) * 30.0)
+    for positions, cell in zip(run.positions, run.cells, strict=True):
+        assert len(topology.broken_bonds(positions)) == 0  # whole without a cell
+        np.testing.assert_allclose(topology.unwrap(positions, cell), positions, atol=1e-6)
+    assert np.abs(np.diff(run.positions, axis=0)).max() < 2.0  # continuous
+    np.testing.assert_allclose(run.positions[-1], last.positions, atol=1e-7)
+    thermo = trajectory.read_thermo(tmp_path / "a" / "thermo.tsv")
+    np.testing.assert_allclose(thermo["volume_A3"], np.linalg.det(run.cells), rtol=1e-6)
+    grams = 10 * 86.178 * 1.66053907
+    np.testing.assert_allclose(thermo["density_g_cm3"], grams / thermo["volume_A3"], rtol=1e-4)
+    np.testing.assert_allclose(thermo["time_ps"], run.times / 1000)
+
+
+def test_trajectory_reads_as_ase_reads_it(hexane, tmp_path):
+    atoms, topology = hexane
+    run_md(
+        Classical(BOX),
+        atoms,
+        topology,
+        Conditions("nvt", 300, 1.0),
+        duration_fs=10,
+        sample_every_fs=5,
+        seed=1,
+        out_dir=tmp_path,
+    )
+    path = tmp_path / "trajectory.extxyz"
+    ours, theirs = trajectory.read(path), ase.io.read(path, ":")
+    assert len(ours) == len(theirs) == 3
+    for frame, other in enumerate(theirs):
+        mine = ours.atoms(frame)
+        np.testing.assert_array_equal(mine.numbers, other.numbers)
+        np.testing.assert_array_equal(mine.positions, other.positions)
+        np.testing.assert_allclose(mine.cell.array, other.cell.array)
+        assert mine.info == {k: other.info[k] for k in ("step", "time_fs")} and other.pbc.all()
+    for other in theirs:
+        other.set_array("charge", np.zeros(200))
+    ase.io.write(tmp_path / "other.extxyz", theirs)
+    through_ase = trajectory.read(tmp_path / "other.extxyz", every=2)
+    np.testing.assert_allclose(through_ase.positions, ours.positions[::2])
+    np.testing.assert_allclose(through_ase.times, ours.times[::2])
+    path.write_text(path.read_text()[:-200])
+    with pytest.raises(UserError, match="frame 2 is cut short"):
+        trajectory.read(path)
+
+
+def test_reference_scales_the_volume_gradually(hexane, tmp_path):
+    atoms, topology = hexane
+    last = run_reference(
+        BOX,
+        atoms,
+        topology,
+        tmp_path,
+        conditions=Conditions("nvt", 300, 1.5, hydrogen_mass=4.03),
+        duration_fs=75,
+        sample_every_fs=75,
+        settle_fs=150,
+        volume_ratio=0.9,
+        seed=3,
+    )
+    assert last.get_volume() / atoms.get_volume() == pytest.approx(0.9, rel=1e-6)
+    assert len(topology.broken_bonds(last.positions)) == 0
+
+
+def test_reference_that_explodes_says_so(hexane, tmp_path):
+    atoms, topology = hexane
+    with pytest.raises(UserError, match="shorter timestep"):
+        run_reference(
+            BOX,
+            atoms,
+            topology,
+            tmp_path,
+            conditions=Conditions("nvt", 300, 25.0),
+            duration_fs=50000,
+            sample_every_fs=1000,
+            settle_fs=0,
+            seed=3,
+        )
+
+
+def test_production_runs_both_ensembles(hexane, tmp_path):
+    atoms, topology = hexane
+    settings = {
+        "temperature": 300,
+        "pressure_atm": 1.0,
+        "npt_fs": 150,
+        "nvt_fs": 50,
+        "settle_fs": 30,
+        "sample_every_fs": 30,
+        "timestep_fs": 1.5,
+        "nvt_timestep_fs": 0.5,
+        "hydrogen_mass": 4.03,
+        "seed": 2,
+    }
+    status = produce(Classical(BOX), atoms, topology, tmp_path, **settings)
+    assert status == json.loads((tmp_path / "status.json").read_text())
+    assert {status[e]["outcome"] for e in ("npt", "nvt")} == {"completed"}
+    npt = trajectory.read_thermo(tmp_path / "npt" / "thermo.tsv")["volume_A3"]
+    nvt = trajectory.read_thermo(tmp_path / "nvt" / "thermo.tsv")["volume_A3"]
+    assert nvt == pytest.approx(npt.mean(), rel=1e-6)
+
+    stretched = atoms.copy()
+    stretched.positions[topology.molecules == 0] += [0.0, 0.0, 8.0]
+    stretched.positions[0] += [0, 0, 1.2]
+    status = produce(Classical(BOX), stretched, topology, tmp_path / "bad", **settings | {"settle_fs": 0})
+    assert status["npt"]["outcome"] in ("broken_bond", "close_contact", "exploded", "non_finite")
+    assert status["nvt"]["outcome"] == "not_run"
+    assert (tmp_path / "bad" / "nvt" / "trajectory.extxyz").exists()
+
+
+def test_wrong_input_is_a_user_error(hexane, tmp_path):
+    atoms, _ = hexane
+    with pytest.raises(UserError, match="needs a pressure"):
+        Conditions("npt", 300, 1.0)
+    with pytest.raises(UserError, match="belongs to ensemble npt"):
+        Conditions("nvt", 300, 1.0, pressure_atm=1.0)
+    with pytest.raises(UserError, match="same system"), open_simulation(
+        Classical(BOX), atoms[:180], Conditions("nvt", 300, 1.0), 1
+    ):
+        pass
+    with pytest.raises(UserError, match="not known"):
+        learned("lammps", "potential.yaml")
+
+
+def test_ml_pace_commands():
+    engine = PairPACE("gen/potential.yaml", "gen/potential.asi", gamma_every=20)
+    assert engine.commands(["C", "H"])[:3] == [
+        "pair_style pace/extrapolation",
+        "pair_coeff * * gen/potential.yaml gen/potential.asi C H",
+        "fix gamma all pair 20 pace/extrapolation gamma 1",
+    ]
+    assert PairPACE("gen/potential.yaml").commands(["C", "H"])[:2] == [
+        "pair_style pace",
+        "pair_coeff * * gen/potential.yace C H",
+    ]
