@@ -6,7 +6,12 @@ checkpoint assess:
         metrics=rules.fit.output.metrics,
         potential=rules.fit.output.yaml,
         labels=expand(rules.label.output.labelled, chunk=CHUNKS, allow_missing=True),
-        liquid=expand(f"{RUN}/systems/{{system}}/reference/{LIQUID}/trajectory.extxyz", system=TRAINED),
+        # Only a force field that is itself the reference knows the reference density.
+        liquid=expand(
+            f"{RUN}/systems/{{system}}/reference/{LIQUID}/{{file}}",
+            system=TRAINED if cfg.label.labeler.kind == "classical" else [],
+            file=["trajectory.extxyz", "thermo.tsv"],
+        ),
         before=lambda w: [] if w.gen == "000" else previous(w, "potential/potential.yaml"),
         stops=lambda w: [] if w.gen == "000" else [f"{f}/stop.json" for f in walker_folders(w)],
     output:

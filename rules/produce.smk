@@ -17,10 +17,8 @@ rule produce:
     benchmark:
         f"{RUN}/benchmarks/produce/{{system}}.{{engine}}.tsv"
     params:
-        settings=cfg.produce.model_dump(exclude={"density_tolerance_percent"}),
+        settings=lambda w: cfg.produce.arguments(cfg.systems[w.system]),
         engine=cfg.explore.engine,
-        temperature=lambda w: cfg.systems[w.system].temperature,
-        pressure=lambda w: cfg.systems[w.system].pressure,
         seed=cfg.seed,
     resources:
         slurm_partition=on(cfg.cluster.sampling),

@@ -1,1 +1,21 @@
+from oligopoly.logs import logged
 
+with logged(snakemake.log[0]):
+    from oligopoly.assess import assess
+
+    files, params = snakemake.input, snakemake.params
+    assess(
+        snakemake.output.verdict,
+        generation=int(snakemake.wildcards.gen),
+        last=params.last,
+        criteria=params.criteria,
+        metrics_file=files.metrics,
+        potential_file=files.potential,
+        potential_before=next(iter(files.before), None),
+        labelled=files.labels,
+        stops=files.stops,
+        liquids=dict(
+            zip(params.temperatures, zip(files.liquid[::2], files.liquid[1::2]), strict=False)
+        ),
+        temperatures=params.temperatures,
+    )

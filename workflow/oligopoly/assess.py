@@ -17,6 +17,7 @@ from oligopoly import frames as frame_files
 from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.metrics import errors, predict
 from oligopoly.files import write_text
+from oligopoly.md import trajectory
 from oligopoly.properties import linear_response
 from oligopoly.properties.statistics import share
 
@@ -35,14 +36,14 @@ def assess(
     potential_before: str | Path | None,
     labelled: list[str],
     stops: list[str],
-    liquids: dict[str, str],
+    liquids: dict[str, tuple[str, str]],
     temperatures: dict[str, float],
 ) -> dict:
     """Judge a generation and write `assess.json`: decision, reasons in words, and every number.
 
     labelled: chunks labelled in this generation. stops: `stop.json` of its exploration runs, made
-    with the potential before. liquids: NPT trajectories of the reference by system, with its
-    energy in `info["potential_eV"]`; temperatures in K. criteria: the config's `assess` block.
+    with the potential before. liquids: by system, trajectory and thermo table of NPT MD with the
+    reference itself; temperatures in K. criteria: the config's `assess` block.
     """
     verdict: dict = {"generation": generation}
     tests = [_held_out(json.loads(Path(metrics_file).read_text()), criteria)]
@@ -56,9 +57,9 @@ def assess(
         stability, verdict["md"] = _stability(stops, criteria)
         tests += [fresh, audit, stability]
     verdict["linear_response"] = {}
-    for system, path in liquids.items():
+    for system, (run, thermo) in liquids.items():
         test, verdict["linear_response"][system] = _density(
-            system, frame_files.read(path), Evaluator(potential_file), temperatures[system], criteria
+            system, run, thermo, Evaluator(potential_file), temperatures[system], criteria
         )
         tests.append(test)
     verdict["criteria"] = tests
@@ -152,24 +153,34 @@ def _stability(stops: list[str], criteria: dict) -> tuple[dict, dict]:
 
 
 def _density(
-    system: str, liquid: list[Atoms], evaluator: Evaluator, temperature: float, criteria: dict
+    system: str, run: str, thermo: str, evaluator: Evaluator, temperature: float, criteria: dict
 ) -> tuple[dict, dict]:
     limit = criteria["density_shift_percent"]
-    predicted = [p["energy"] for p in predict(evaluator, liquid, forces=False)]
-    forward = linear_response.slope(
-        [atoms.get_volume() for atoms in liquid],
-        [atoms.info["potential_eV"] for atoms in liquid],
-        predicted,
-        temperature,
+    table = trajectory.read_thermo(thermo)
+    liquid = trajectory.read(run)
+    found = linear_response.shift(
+        linear_response.slope(
+            table["volume_A3"],
+            table["potential_eV"],
+            [evaluator.compute(*frame).energy for frame in _frames(liquid)],
+            temperature,
+        )
     )
-    found = linear_response.shift(forward)
     value, error = 100 * found["estimate"], 100 * found["estimate_error"]
+    # An estimate too noisy to judge by must not pass for a good one.
+    known = error <= limit
     return (
         _criterion(
             f"density of {system} by linear response", value, limit, "%",
-            abs(value) <= limit + 2 * error,
-            f"Linear response puts the density of {system} {value:+.1f} +- {error:.1f} % off the reference",
+            known and abs(value) <= limit + 2 * error,
+            f"Linear response puts the density of {system} {value:+.1f} +- {error:.1f} % off the reference"
+            + ("" if known else ", too uncertain to judge by: a longer reference run is needed"),
             error=error,
         ),
         found,
     )  # fmt: skip
+
+
+def _frames(run: trajectory.Trajectory):
+    for positions, cell in zip(run.positions, run.cells, strict=True):
+        yield run.numbers, positions, cell, np.array([True] * 3)

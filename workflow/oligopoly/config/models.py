@@ -271,6 +271,20 @@ class Produce(Dynamics):
     nvt_timestep: Time = Field("0.5 fs", le=2, description="time step of the run with real masses")
     density_tolerance_percent: Tolerance = Tolerance()
 
+    def arguments(self, system: System) -> dict[str, Any]:
+        """Arguments of `md.produce.produce`."""
+        return {
+            "temperature": system.temperature,
+            "pressure_atm": system.pressure,
+            "npt_fs": self.npt,
+            "nvt_fs": self.nvt,
+            "settle_fs": self.settle,
+            "sample_every_fs": self.sample_every,
+            "timestep_fs": self.timestep,
+            "nvt_timestep_fs": self.nvt_timestep,
+            "hydrogen_mass": self.hydrogen_mass,
+        }
+
 
 class Cluster(Settings):
     """Where jobs run under a scheduler; ignored on a laptop."""
