@@ -1,9 +1,11 @@
 """The built-in ACE as the forces of LAMMPS, through `fix external` with energy and virial."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 from ase import Atoms
 
@@ -28,7 +30,7 @@ class ExternalACE:
 
     LAMMPS integrates and nothing else: no pair style, no neighbour list, no ghosts, and atoms are
     never wrapped or sorted while it runs. The callback still orders atoms by tag and keeps each
-    at the image nearest its last place, since LAMMPS may wrap when a run starts.
+    at the image nearest its last place, since LAMMPS wraps atoms when a run is set up.
     """
 
     potential: str | Path | None = None
@@ -84,9 +86,9 @@ class _Callback:
         self.pbc = np.array(atoms.pbc)
         self.periodic = bool(atoms.pbc.all())
         self.cell = np.array(atoms.cell.array)
-        self.lengths = np.linalg.norm(self.cell, axis=1)
-        self.last = np.array(atoms.positions)
-        self.tags = np.arange(1, len(atoms) + 1)
+        self.lengths = np.diag(self.cell).tolist()
+        self.last = np.array(atoms.positions, order="C")
+        self.images = np.zeros((len(atoms), 3))
         self.gamma: tuple[int, np.ndarray | None] = (-1, None)
         self.failure: BaseException | None = None
         self.steps = 0
@@ -103,59 +105,76 @@ class _Callback:
             self.lmp.force_timeout()
 
     def _evaluate(self, step: int, tag: np.ndarray, x: np.ndarray, f: np.ndarray) -> None:
-        if self.periodic:
-            low, cell = placement.cell_of(self.lmp)
-            ratio = np.linalg.norm(cell, axis=1) / self.lengths
-            if not (BOX_RANGE[0] < ratio.min() and ratio.max() < BOX_RANGE[1]):
-                raise Failed(
-                    "exploded",
-                    f"the box is {ratio.max():.3g} times as long as at the start",
-                    value=float(ratio.max()),
-                )
-        else:
-            low, cell = np.zeros(3), self.cell
-        ordered = np.array_equal(tag, self.tags)
-        rows = slice(None) if ordered else np.argsort(tag)
-        positions = x[rows] - low
-        positions = self._continuous(positions, cell)
+        low, cell = self._box()
+        positions = self._continuous(tag, x, low, cell)
         wanted = self.gamma_every > 0 and step % self.gamma_every == 0
         result = self.evaluator.compute(self.numbers, positions, cell, self.pbc, gamma=wanted)
-        if not np.isfinite(result.energy):
+        if not math.isfinite(result.energy):
             raise Failed("non_finite", "the potential energy is not a number")
-        if not np.isfinite(result.forces.sum()):
+        if not math.isfinite(_scatter(tag, result.forces, f)):
             raise Failed("non_finite", "a force is not a number")
-        f[rows] = result.forces
-        v = result.virial
         self.lmp.fix_external_set_energy_global(FIX, float(result.energy))
         # LAMMPS' virial is -dE/dstrain, in the order xx yy zz xy xz yz
-        self.lmp.fix_external_set_virial_global(
-            FIX, [-v[0, 0], -v[1, 1], -v[2, 2], -v[0, 1], -v[0, 2], -v[1, 2]]
-        )
+        (xx, xy, xz), (_, yy, yz), (_, _, zz) = result.virial.tolist()
+        self.lmp.fix_external_set_virial_global(FIX, [-xx, -yy, -zz, -xy, -xz, -yz])
         if wanted:
             self.gamma = (int(step), np.array(result.gamma))
         self.steps += 1
 
-    def _continuous(self, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
-        """Positions at the images nearest those of the last call."""
-        moved = positions - self.last
-        # farther than a step can take an atom: either wrapped by LAMMPS, or exploded
-        far = np.abs(moved).max(axis=1) > MAX_STEP
-        if not np.isfinite(moved.sum()):
-            atom = int(np.flatnonzero(~np.isfinite(moved).all(axis=1))[0])
+    def _box(self) -> tuple[np.ndarray, np.ndarray]:
+        if not self.periodic:
+            return np.zeros(3), self.cell
+        low, high, xy, yz, xz, _, _ = self.lmp.extract_box()
+        lengths = [h - l for h, l in zip(high, low, strict=True)]
+        for length, first in zip(lengths, self.lengths, strict=True):
+            if not BOX_RANGE[0] < length / first < BOX_RANGE[1]:
+                ratio = length / first
+                raise Failed("exploded", f"the box is {ratio:.3g} times as long as at first", value=ratio)
+        lx, ly, lz = lengths
+        return np.array(low), np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]])
+
+    def _continuous(self, tag, x, low, cell) -> np.ndarray:
+        """Positions (N, 3) by tag, at the images nearest those of the last call."""
+        positions = np.empty_like(self.last)
+        atom, moved = _gather(tag, x, low, cell, self.images, self.last, positions)
+        if self.periodic and moved > MAX_STEP:
+            # LAMMPS wraps atoms when a run is set up
+            fractional = np.linalg.solve(cell.T, (positions - self.last).T).T
+            self.images -= np.rint(fractional)
+            atom, moved = _gather(tag, x, low, cell, self.images, self.last, positions)
+        if not math.isfinite(moved):
             raise Failed("non_finite", f"the position of atom {atom} is not a number", [atom])
-        if far.any():
-            if self.periodic:
-                fractional = np.linalg.solve(cell.T, moved[far].T).T
-                moved[far] -= np.rint(fractional) @ cell
-                positions = self.last + moved
-            lengths = np.linalg.norm(moved, axis=1)
-            if self.steps and lengths.max() > 2 * MAX_STEP:
-                atom = int(lengths.argmax())
-                raise Failed(
-                    "exploded",
-                    f"atom {atom} moved {lengths[atom]:.3g} A in one step",
-                    [atom],
-                    float(lengths[atom]),
-                )
+        if moved > MAX_STEP:
+            raise Failed("exploded", f"atom {atom} moved {moved:.3g} A in one step", [atom], moved)
         self.last = positions
         return positions
+
+
+@numba.njit(cache=True)
+def _gather(tag, x, low, cell, images, last, positions):
+    """Fill `positions` by tag; the atom that moved most since `last`, and how far."""
+    worst, farthest = -1, -1.0
+    for k in range(len(tag)):
+        i = tag[k] - 1
+        moved = 0.0
+        for a in range(3):
+            p = x[k, a] - low[a]
+            for b in range(3):
+                p += images[i, b] * cell[b, a]
+            positions[i, a] = p
+            moved += (p - last[i, a]) ** 2
+        if not moved <= farthest and np.isfinite(farthest):
+            worst, farthest = i, moved
+    return worst, np.sqrt(farthest)
+
+
+@numba.njit(cache=True)
+def _scatter(tag, forces, f):
+    """Copy forces (by tag) to where LAMMPS has these atoms; their sum shows any that is no number."""
+    total = 0.0
+    for k in range(len(tag)):
+        i = tag[k] - 1
+        for a in range(3):
+            f[k, a] = forces[i, a]
+            total += forces[i, a]
+    return total
