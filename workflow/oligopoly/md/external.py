@@ -20,6 +20,8 @@ FIX = "ace"
 # An atom that moves farther in one step (A) has left physics: thermal motion of H at 1000 K with
 # 1.5 fs is 0.1 A. The neighbour list must not be asked for such a geometry.
 MAX_STEP = 2.0
+# Of the neighbour list, A: the cheapest for a hot liquid (builds against longer lists)
+SKIN = 0.9
 # Box lengths relative to the start's: a box outside has exploded or collapsed.
 BOX_RANGE = (0.4, 4.0)
 
@@ -44,7 +46,7 @@ class ExternalACE:
         if self.evaluator is None:
             from oligopoly.ace.evaluator import Evaluator
 
-            self.evaluator = Evaluator(self.potential, active_set=self.active_set)
+            self.evaluator = Evaluator(self.potential, active_set=self.active_set, skin=SKIN)
         elements, types = by_element(atoms)
         boundary = "p p p" if atoms.pbc.all() else "f f f"
         for command in ["units metal", "atom_style atomic", f"boundary {boundary}", "newton on"]:
