@@ -40,7 +40,6 @@ def fit(options: argparse.Namespace) -> None:
     train = [atoms for path in options.train for atoms in _labelled(path, options)]
     test = _labelled(options.test, options) if options.test else []
     prefix = Path(options.output)
-    metrics = Path(f"{prefix}.metrics.json")
     result = fit_potential(
         train,
         test,
@@ -55,13 +54,11 @@ def fit(options: argparse.Namespace) -> None:
         ),
         ridge=options.ridge,
         threads=options.threads,
-        metrics=metrics,
-        predictions=f"{prefix}.predictions.npz",
     )  # fmt: skip
     sizes = ", ".join(f"{element} {count}" for element, count in result["functions_per_element"].items())
     print(f"functions per element: {sizes}; {result['rows']} rows; {result['seconds']['total']:.0f} s")
     _print_errors({name: result[name] for name in ("train", "test") if result[name]["all"]["frames"]})
-    print(f"wrote {prefix}.yaml, {prefix}.yace, {prefix}.asi, {metrics}, {prefix}.predictions.npz")
+    print(f"wrote {prefix}.yaml, {prefix}.yace, {prefix}.asi, {prefix}.metrics.json, {prefix}.predictions.npz")
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -243,20 +243,15 @@ def fit(
     weights: Weights = Weights(),
     ridge: float = 1e-9,
     threads: int = 1,
-    metrics: str | Path | None = None,
-    predictions: str | Path | None = None,
 ) -> dict:
-    """Fit a potential to `train` and write `{prefix}.yaml`, `{prefix}.yace` and `{prefix}.asi`.
-
-    Errors go to the file `metrics`, arrays for parity plots to `predictions`; by default `metrics.json` and
-    `predictions.npz` in the folder of `prefix`.
+    """Fit a potential to `train` and write `{prefix}.yaml`, `.yace`, `.asi`, `.metrics.json`, `.predictions.npz`.
 
     `functions` per element, `cutoff` in Angstrom, `n_max` and `l_max` per rank (see `basis`), `ridge` see `solve`.
     E0 is the energy of isolated atoms where `train` holds them (frames of one atom), else the mean per element.
     Below 0.85 of the shortest distance of each pair in `train`, a ZBL core takes over.
 
-    Returns what `metrics` holds: errors of `train` and `test` (see `metrics.errors`), sizes, condition
-    numbers and seconds. `predictions` holds `train_*` and `test_*` of `metrics.parity`.
+    Returns what `.metrics.json` holds: errors of `train` and `test` (see `metrics.errors`), sizes, condition
+    numbers and seconds. `.predictions.npz` holds `train_*` and `test_*` of `metrics.parity`.
     Raises UserError when there is nothing to fit.
     """
     begun = time.perf_counter()
@@ -322,9 +317,9 @@ def fit(
         for split, frames in (("train", train), ("test", test))
         for name, values in parity(frames, predicted[split]).items()
     }
-    with atomic(predictions or prefix.with_name("predictions.npz")) as temporary, open(temporary, "wb") as stream:
+    with atomic(_beside(prefix, ".predictions.npz")) as temporary, open(temporary, "wb") as stream:
         np.savez_compressed(stream, **arrays)
-    write_text(metrics or prefix.with_name("metrics.json"), json.dumps(result, indent=1) + "\n")
+    write_text(_beside(prefix, ".metrics.json"), json.dumps(result, indent=1) + "\n")
     return result
 
 
