@@ -16,8 +16,8 @@ rule fit:
     benchmark:
         f"{RUN}/benchmarks/fit/{{gen}}.tsv"
     params:
-        trainer=cfg.trainer.model_dump(),
-        seed=cfg.seed,
+        trainer=cfg.trainer.arguments(),
+        weights=cfg.trainer.weights(),
     threads: 2
     resources:
         slurm_partition=on(cfg.cluster.fitting),

@@ -15,7 +15,9 @@ from ase import Atoms
 
 from oligopoly import frames as frame_files
 from oligopoly.ace.evaluator import Evaluator
-from oligopoly.ace.metrics import errors, predict
+from oligopoly.ace.fit import predict
+from oligopoly.ace.metrics import errors
+from oligopoly.ace.potential import Potential, read
 from oligopoly.files import write_text
 from oligopoly.md import trajectory
 from oligopoly.properties import linear_response
@@ -48,12 +50,12 @@ def assess(
     verdict: dict = {"generation": generation}
     tests = [_held_out(json.loads(Path(metrics_file).read_text()), criteria)]
     if potential_before is not None:
-        evaluator = Evaluator(potential_before)
+        before = read(potential_before)
         bought = [atoms for path in labelled for atoms in frame_files.read(path)]
         chosen = [atoms for atoms in bought if atoms.info["split"] == "train"]
         audited = [atoms for atoms in bought if atoms.info["split"] == "test"]
-        fresh, verdict["fresh_errors"] = _fresh(chosen, evaluator, criteria)
-        audit, verdict["audit"] = _audit(audited, evaluator, criteria)
+        fresh, verdict["fresh_errors"] = _fresh(chosen, before, criteria)
+        audit, verdict["audit"] = _audit(audited, before, criteria)
         stability, verdict["md"] = _stability(stops, criteria)
         tests += [fresh, audit, stability]
     verdict["linear_response"] = {}
@@ -83,7 +85,7 @@ def _criterion(name, value, limit, unit, passed, sentence, error=None) -> dict:
 
 
 def _held_out(metrics: dict, criteria: dict) -> dict:
-    test = metrics["test"]
+    test = metrics["test"]["all"]
     value, limit = test["force_rmse_percent"], criteria["force_rmse_percent"]
     return _criterion(
         "held-out force error", value, limit, "%", value <= limit,
@@ -92,13 +94,13 @@ def _held_out(metrics: dict, criteria: dict) -> dict:
     )  # fmt: skip
 
 
-def _fresh(chosen: list[Atoms], evaluator: Evaluator, criteria: dict) -> tuple[dict, dict]:
+def _fresh(chosen: list[Atoms], potential: Potential, criteria: dict) -> tuple[dict, dict]:
     limit = criteria["fresh_force_rmse_percent"]
     name = "force error on newly selected frames"
     if not chosen:
         sentence = "Exploration found nothing that the potential did not know"
         return _criterion(name, 0.0, limit, "%", True, sentence), {}
-    found = errors(chosen, predict(evaluator, chosen))
+    found = errors(chosen, predict(potential, chosen))["all"]
     value = found["force_rmse_percent"]
     return (
         _criterion(
@@ -110,11 +112,11 @@ def _fresh(chosen: list[Atoms], evaluator: Evaluator, criteria: dict) -> tuple[d
     )  # fmt: skip
 
 
-def _audit(audited: list[Atoms], evaluator: Evaluator, criteria: dict) -> tuple[dict, dict]:
+def _audit(audited: list[Atoms], potential: Potential, criteria: dict) -> tuple[dict, dict]:
     threshold, limit = criteria["audit_force_error"], criteria["audit_wrong_share"]
-    predictions = predict(evaluator, audited)
+    predictions = predict(potential, audited)
     worst = [
-        float(np.linalg.norm(p["forces"] - atoms.arrays["REF_forces"], axis=1).max())
+        float(np.linalg.norm(p.forces - atoms.arrays["REF_forces"], axis=1).max())
         for p, atoms in zip(predictions, audited, strict=True)
     ]
     wrong = sum(error > threshold for error in worst)

@@ -194,6 +194,25 @@ class ACE(Settings):
     )
     ridge: float = Field(1e-9, gt=0, lt=1, description="relative regularisation")
 
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `ace.fit.fit` besides the weights."""
+        return {
+            "functions": self.functions,
+            "cutoff": self.cutoff,
+            "n_max": self.ranks.n if self.ranks else None,
+            "l_max": self.ranks.l if self.ranks else None,
+            "ridge": self.ridge,
+        }
+
+    def weights(self) -> dict[str, Any]:
+        """Arguments of `ace.fit.Weights`."""
+        return {
+            "force": self.sigma_force,
+            "energy": self.sigma_energy,
+            "energy_cluster": self.sigma_energy_cluster,
+            "volume": self.sigma_volume,
+        }
+
 
 class Walker(State):
     """One exploration run per training system and generation."""
