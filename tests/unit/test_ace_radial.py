@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from oligopoly.ace import core, radial
+from oligopoly.ace import core, functions, radial
 from oligopoly.ace.potential import Bond
 from oligopoly.errors import UserError
 
@@ -49,6 +49,17 @@ def test_inner_cutoff_removes_the_functions_below_it():
     g, dg = radial.base(bond(r_in=1.2, delta_in=0.4), np.array([0.5, 0.8, 1.2]))
     plain, _ = radial.base(bond(), np.array([1.2]))
     assert (g[:, :2] == 0).all() and np.allclose(g[:, 2:], plain)
+
+
+def test_zbl_pairs_without_a_core_keep_their_functions_where_pacemaker_would_cut_them():
+    """pacemaker and ML-PACE zero the functions of a zbl pair below 1 A if, and only if, its delta_in is 0."""
+    r = np.array([0.7, 0.99, 1.01])
+    plain, _ = radial.base(bond(), r)
+    cut, slope = radial.base(bond(inner_cutoff_type="zbl"), r)
+    assert (cut[:, :2] == 0).all() and (slope[:, :2] == 0).all() and np.array_equal(cut[:, 2], plain[:, 2])
+    chosen = functions.bonds(functions.select(["C", "H"], 20, [3, 2], [0, 1]), 5.0, inner_radii={("C", "C"): 1.0})
+    for pair in (("C", "H"), ("H", "H")):
+        assert chosen[pair].core_repulsion[0] == 0 and (radial.base(chosen[pair], r)[0][:, :2] != 0).any()
 
 
 def test_sbessel_is_orthonormal():

@@ -24,6 +24,10 @@ def base(bond: Bond, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if bond.inner_cutoff_type == "distance" and bond.r_in > 0:
         f, df = inner_cutoff(r, bond.r_in, bond.delta_in)
         g, dg = g * (1 - f), dg * (1 - f) - g * df
+    if bond.inner_cutoff_type == "zbl" and bond.delta_in == 0:
+        # pacemaker and ML-PACE cut the functions of such a pair off at 1 A, whatever its r_in
+        g[:, r <= 1.0] = 0.0
+        dg[:, r <= 1.0] = 0.0
     outside = r >= bond.rcut
     g[:, outside] = 0.0
     dg[:, outside] = 0.0
