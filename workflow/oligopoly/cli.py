@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except (UserError, OSError) as error:
-        print(f"oligopoly: {error}", file=sys.stderr)
+        text = str(error) if isinstance(error, UserError) else f"{error.filename}: {error.strerror}"
+        print(f"oligopoly: {text}", file=sys.stderr)
         return 1
     return 0
 

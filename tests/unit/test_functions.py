@@ -1,0 +1,63 @@
+"""Choice of functions: the same ones as pyace chose for the reference potentials, and sensible limits."""
+
+import dataclasses
+
+import numpy as np
+import pace
+import pytest
+
+from oligopoly.ace.functions import bonds, independent_couplings, select
+from oligopoly.ace.potential import read_yaml
+from oligopoly.errors import UserError
+
+
+@pytest.mark.parametrize(
+    "name, count, n_max, l_max",
+    [
+        ("ch_sbessel_r3", 100, [10, 4, 2], [0, 3, 2]),
+        ("cho_chebexpcos_r4", 300, [10, 6, 4, 2], [0, 3, 2, 1]),
+        ("cho_zbl_r2", 60, [10, 6], [0, 3]),
+    ],
+)
+def test_selection_is_pacemakers(name, count, n_max, l_max):
+    reference = read_yaml(pace.DATA / f"{name}.yaml")
+    chosen = select(reference.elements, count, n_max, l_max)
+    for element in reference.elements:
+        assert chosen[element] == [dataclasses.replace(f, c=0.0) for f in reference.functions[element]]
+    for pair, bond in bonds(chosen, cutoff=5.0).items():
+        expected = reference.bonds[pair]
+        assert (bond.nradmax, bond.lmax, bond.nradbase) == (expected.nradmax, expected.lmax, expected.nradbase)
+        np.testing.assert_array_equal(bond.radcoefficients, expected.radcoefficients)
+
+
+@pytest.mark.parametrize(
+    # numbers of independent functions in pacemaker's own table
+    "pattern, l_max, count",
+    [
+        ((0, 0), 10, 11),
+        ((0, 0, 0), 6, 30),
+        ((0, 1, 2), 6, 106),
+        ((0, 0, 0, 0), 4, 51),
+        ((0, 0, 0, 1), 4, 126),
+        ((0, 0, 1, 1), 4, 195),
+        ((0, 0, 0, 0, 0), 3, 45),
+        ((0, 0, 0, 0, 0, 0), 2, 22),
+    ],
+)
+def test_numbers_of_independent_couplings(pattern, l_max, count):
+    assert len(independent_couplings(pattern, l_max)) == count
+
+
+def test_any_elements_and_ranks():
+    chosen = select(["O", "C", "H", "N"], 200, [8, 4, 2, 1, 1], [0, 2, 1, 1, 1])
+    assert list(chosen) == ["C", "H", "N", "O"]
+    assert all(190 <= len(functions) <= 200 for functions in chosen.values())
+    assert max(f.rank for f in chosen["C"]) >= 4
+    assert len(set(chosen["C"])) == len(chosen["C"])
+
+
+def test_limits_that_make_no_basis_are_refused():
+    with pytest.raises(UserError, match="one number for each rank"):
+        select(["C"], 10, [5, 3], [0])
+    with pytest.raises(UserError, match="start with 0"):
+        select(["C"], 10, [5, 3], [1, 2])
