@@ -55,14 +55,17 @@ def _errors(force, n=60):
 def _generation(folder, g, last, rng):
     force = 45 + 40 * np.exp(-g)
     kinds = {"periodic": _errors(force * 1.05, 40), "cluster": _errors(force * 0.8, 20)}
-    metrics = {"train": _errors(force * 0.85, 200 + 40 * g), "test": _errors(force) | {"config_types": kinds}}
+    metrics = {
+        "train": {"all": _errors(force * 0.85, 200 + 40 * g), "by_config_type": {}},
+        "test": {"all": _errors(force), "by_config_type": kinds},
+    }
     _text(folder / "potential" / "metrics.json", json.dumps(metrics))
-    reference = {"energy": rng.normal(0, 8, 60), "forces": rng.normal(0, 0.85, 9000), "pressure": rng.normal(0, 3000, 40)}
-    noise = {"energy": force / 90, "forces": force / 1000, "pressure": force * 5}
+    reference = {"energy": rng.normal(-3, 0.008, 60), "force": rng.normal(0, 0.85, 9000), "pressure": rng.normal(0, 3000, 40)}
+    noise = {"energy": force / 90000, "force": force / 1000, "pressure": force * 5}
     arrays = {}
     for key, values in reference.items():
         arrays[f"test_{key}_reference"] = values
-        arrays[f"test_{key}_ace"] = values + rng.normal(0, noise[key], len(values))
+        arrays[f"test_{key}_predicted"] = values + rng.normal(0, noise[key], len(values))
     np.savez(folder / "potential" / "predictions.npz", **arrays)
     frames = []
     for old in range(g + 1):
@@ -187,11 +190,11 @@ def _structure(rng, frames=60, chains=12, length=16.0):
 
 
 def _scan(path, rng):
-    distance = np.linspace(1.3, 5, 40)
+    distance = np.linspace(1.5, 6, 60)
     pairs = []
     for _ in range(6):
         size = rng.uniform(2.5, 2.9)
-        energy = 0.05 * ((size / distance) ** 9 - 1.5 * (size / distance) ** 6)
+        energy = 0.05 * ((size / distance) ** 9 - 2 * (size / distance) ** 6)
         ace = energy * rng.normal(1, 0.05)
         pairs.append({"distances": distance.tolist(), "reference_eV": energy.tolist(), "ace_eV": ace.tolist()})
     _text(path, json.dumps({"system": "hexane", "pairs": pairs}))

@@ -50,11 +50,22 @@ def test_constant_and_unusable_series():
         statistics.mean([1.0, np.nan])
 
 
-def test_equilibration_is_found():
-    x = ar1(0.8, 2000, 4)[0] * 0.1
-    drifting = x + 3 * np.exp(-np.arange(2000) / 60)
-    assert 150 <= statistics.equilibrated_from(drifting) <= 700
-    assert statistics.equilibrated_from(x) <= 400
+@pytest.mark.parametrize(("phi", "length"), [(0.95, 500), (0.95, 2000)])
+def test_production_keeps_its_intervals_honest(phi, length):
+    """With and without a drift at the start, two sigma hold the truth as often as they should."""
+    for drift in (0, 3):
+        runs = ar1(phi, length, 3, count=150) + drift * np.exp(-np.arange(length) / 40)
+        found = [statistics.production(x) for x in runs]
+        inside = np.mean([abs(m.value) < 2 * m.error for _, m in found])
+        assert inside > 0.88
+        assert abs(np.mean([m.value for _, m in found])) < 0.4 * found[0][1].error + 0.03
+        assert all(start <= length / 3 for start, _ in found)
+
+
+def test_a_clear_drift_is_cut_off():
+    x = 0.1 * ar1(0.8, 2000, 4)[0] + 3 * np.exp(-np.arange(2000) / 60)
+    assert 150 <= statistics.equilibrated_from(x) <= 500
+    assert statistics.equilibrated_from(np.ones(4)) == 0
 
 
 def test_blocking_levels_of_white_noise_are_flat():

@@ -20,7 +20,7 @@ def measure(times, densities, name: str = "the density") -> dict:
     """Mean density with its error, after the run has equilibrated.
 
     times : (N,) ps; densities : (N,) g/cm3, evenly spaced.
-    The start of production is found from the series itself (statistics.equilibrated_from), the
+    The start of production is found from the series itself (statistics.production), the
     error from its autocorrelation time. Returns value, error, block_error (g/cm3), tau_ps,
     effective_samples, equilibration_ps, production_ps, warning (str or None).
     Raises UserError for fewer than 10 samples.
@@ -28,8 +28,7 @@ def measure(times, densities, name: str = "the density") -> dict:
     times, densities = np.asarray(times, float), np.asarray(densities, float)
     if len(densities) < 10:
         raise UserError(f"{name}: {len(densities)} samples are too few for a density; at least 10.")
-    start = statistics.equilibrated_from(densities)
-    result = statistics.mean(densities[start:], name, quiet=True)
+    start, result = statistics.production(densities, name)
     spacing = float(times[-1] - times[0]) / (len(times) - 1)
     return {
         "value": result.value,

@@ -1,8 +1,9 @@
 """The figures of the report. Each function takes plain data and returns a matplotlib figure."""
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from oligopoly.properties.contacts import REACHABLE
 from oligopoly.report.style import (
     ACE,
     FRESH,
@@ -23,7 +24,7 @@ def learning_curve(held_out: dict, fresh: dict, trained_on: dict, force_limit=No
     fresh ones are errors of the generation before on structures just selected. trained_on :
     {generation: frames}. force_limit : meV/A, drawn dashed.
     """
-    figure, axes = panels(3, 2.5)
+    figure, axes = panels(3, 2.9)
     quantities = (
         ("force_rmse_meV_A", "force RMSE (meV/Å)"),
         ("energy_rmse_meV_atom", "energy RMSE (meV/atom)"),
@@ -40,7 +41,9 @@ def learning_curve(held_out: dict, fresh: dict, trained_on: dict, force_limit=No
         if key == "force_rmse_meV_A" and force_limit:
             ax.axhline(force_limit, color=MUTED, lw=0.9, ls=":", label="required of held-out")
         ax.set_ylabel(label)
-        ax.set_ylim(bottom=0)
+        ax.margins(y=0.12)
+        ax.autoscale_view()
+        ax.set_ylim(0, ax.get_ylim()[1])
         generations = sorted(set(held_out) | set(fresh))
         ax.set_xticks(generations[:: 1 + len(generations) // 9])
         ax.set_xlabel("generation")
@@ -49,7 +52,7 @@ def learning_curve(held_out: dict, fresh: dict, trained_on: dict, force_limit=No
         first, last = min(trained_on), max(trained_on)
         axes[0].text(
             0.98, 0.04, f"{trained_on[first]} → {trained_on[last]} training frames",
-            transform=axes[0].transAxes, ha="right", fontsize=7.5, color=MUTED,
+            transform=axes[0].transAxes, ha="right", fontsize=8.5, color=MUTED,
         )  # fmt: skip
     return figure
 
@@ -59,7 +62,7 @@ def density_shift_curve(shifts: dict, allowed: float | None = None):
 
     shifts : {system: [(generation, percent, error_percent)]}; allowed : percent.
     """
-    figure, (ax,) = panels(1, 2.3, width=HALF * 1.25)
+    figure, (ax,) = panels(1, 2.5, width=HALF * 1.25)
     if allowed:
         ax.axhspan(-allowed, allowed, color=GOOD, alpha=0.12, lw=0)
     ax.axhline(0, color=REFERENCE, lw=0.8)
@@ -78,7 +81,7 @@ def gamma_distributions(by_generation: dict, select: float | None, stop: float |
 
     by_generation : {generation: (M,) gamma}. Left their distribution, right the share above.
     """
-    figure, (left, right) = panels(2, 2.7)
+    figure, (left, right) = panels(2, 3.0)
     everything = np.concatenate([v for v in by_generation.values()])
     everything = everything[np.isfinite(everything) & (everything > 0)]
     low = max(everything.min() * 0.9, 1e-3)
@@ -102,7 +105,7 @@ def gamma_distributions(by_generation: dict, select: float | None, stop: float |
             if value:
                 ax.axvline(value, color=FRESH, lw=0.9, ls=":" if name == "select" else "--")
                 ax.text(
-                    value, 1.0, f" {name}", color=FRESH, fontsize=7.5, va="bottom", ha="center",
+                    value, 1.0, f" {name}", color=FRESH, fontsize=8.5, va="bottom", ha="center",
                     transform=ax.get_xaxis_transform(),
                 )  # fmt: skip
         ax.set_xlabel(r"largest extrapolation grade $\gamma$ of a frame")
@@ -126,11 +129,11 @@ def exploration(runs: list[tuple[str, float, float, str]]):
     spare = iter([c for c in SERIES if c not in (ACE, REFERENCE)] * 3)
     for outcome in outcomes:
         colours.setdefault(outcome, next(spare))
-    figure, (ax,) = panels(1, 0.7 + 0.17 * len(runs))
+    figure, (ax,) = panels(1, 0.8 + 0.2 * len(runs))
     y = np.arange(len(runs))
     ax.barh(y, [planned for _, _, planned, _ in runs], color="#E8E8E8", height=0.7)
     ax.barh(y, [t for _, t, _, _ in runs], color=[colours[o] for *_, o in runs], height=0.7)
-    ax.set_yticks(y, [name for name, *_ in runs], fontsize=7)
+    ax.set_yticks(y, [name for name, *_ in runs], fontsize=8)
     ax.set_ylim(len(runs) - 0.4, -0.6)
     ax.set_xlabel("time until the end of the run (ps); grey: planned")
     for outcome in outcomes:
@@ -141,27 +144,27 @@ def exploration(runs: list[tuple[str, float, float, str]]):
 
 def parity(pairs: list[tuple[str, str, np.ndarray, np.ndarray]]):
     """Prediction against reference: (quantity, unit, reference, ACE) per panel."""
-    figure, axes = panels(len(pairs), 2.6, width=FULL * len(pairs) / 3)
+    figure, axes = panels(len(pairs), 3.1, width=FULL * len(pairs) / 3)
     for ax, (name, unit, reference, ace) in zip(axes, pairs, strict=True):
         low, high = np.min([reference.min(), ace.min()]), np.max([reference.max(), ace.max()])
         margin = 0.04 * (high - low or 1)
         ax.plot([low - margin, high + margin], [low - margin, high + margin], color=REFERENCE, lw=0.8)
         many = len(reference) > 2000
         ax.plot(
-            reference, ace, ".", ms=1.5 if many else 4, alpha=0.25 if many else 0.7, color=ACE,
+            reference, ace, "o", ms=1.2 if many else 3.5, alpha=0.25 if many else 0.7, color=ACE,
             mew=0, rasterized=many,
         )  # fmt: skip
         rmse = np.sqrt(np.mean((ace - reference) ** 2))
         ax.text(
             0.04, 0.96, f"RMSE {rmse:.3g} {unit}\n{len(reference):,} values",
-            transform=ax.transAxes, va="top", fontsize=7.5,
+            transform=ax.transAxes, va="top", fontsize=8.5,
         )  # fmt: skip
         ax.set_xlabel(f"reference {name} ({unit})")
         ax.set_ylabel(f"ACE {name} ({unit})")
         ax.set_xlim(low - margin, high + margin)
         ax.set_ylim(low - margin, high + margin)
-        ax.xaxis.set_major_locator(MaxNLocator(5))
-        ax.yaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_locator(MaxNLocator(4))
     return figure
 
 
@@ -186,26 +189,26 @@ def selection(counts: list[tuple[str, int, int, int]]):
 def contacts(scans: dict[str, list[dict]]):
     """Energy of two molecules pushed together; {system: [{distances, reference_eV, ace_eV}]}.
 
-    Energies relative to the pair's most distant geometry.
+    Energies relative to the pair's most distant geometry; up to the dotted line MD gets there.
     """
-    figure, axes = panels(len(scans), 2.9, width=min(FULL, HALF * 1.25 * len(scans)))
+    figure, axes = panels(len(scans), 3.2, width=min(FULL, HALF * 1.25 * len(scans)))
     for ax, (system, pairs) in zip(axes, scans.items(), strict=True):
-        highest = 0.0
         for k, pair in enumerate(pairs):
             distance = np.asarray(pair["distances"], float)
-            far = int(np.argmax(distance))
             order = np.argsort(distance)
-            for key, colour, style in (("reference_eV", REFERENCE, "-"), ("ace_eV", ACE, "--")):
+            for key, colour, style, width, name in (
+                ("reference_eV", REFERENCE, "-", 0.8, "reference"),
+                ("ace_eV", ACE, "--", 1.5, "ACE"),
+            ):
                 energy = np.asarray(pair[key], float)
-                energy = energy - energy[far]
+                energy = (energy - energy[np.argmax(distance)])[order]
                 ax.plot(
-                    distance[order], energy[order], style, color=colour, lw=1, alpha=0.8,
-                    label=("reference" if colour == REFERENCE else "ACE") if k == 0 else None,
+                    distance[order], energy, style, color=colour, lw=width,
+                    label=name if k == 0 else None,
                 )  # fmt: skip
-                if key == "reference_eV":
-                    highest = max(highest, np.nanmax(energy))
         ax.axhline(0, color=MUTED, lw=0.6)
-        ax.set_ylim(-0.35 - 0.02 * highest, min(highest, 5) * 1.1 + 0.1)
+        ax.axhline(REACHABLE, color=MUTED, lw=0.8, ls=":")
+        ax.set_ylim(-0.5, 3)  # what MD can reach, and where a hole would show
         ax.set_title(system)
         ax.set_xlabel("closest distance between the molecules (Å)")
         ax.set_ylabel("energy of the pair (eV)")
@@ -219,7 +222,7 @@ def density_deviations(rows: list[tuple[str, str, float, float, bool]], bands: d
     rows : (system, how it was found, percent, error percent, decisive); bands : {system: allowed
     percent}, shaded behind the system's rows.
     """
-    figure, (ax,) = panels(1, 0.75 + 0.3 * len(rows))
+    figure, (ax,) = panels(1, 0.8 + 0.32 * len(rows))
     for k, (system, how, value, error, decisive) in enumerate(rows):
         allowed = bands.get(system)
         if allowed is not None:
@@ -241,7 +244,7 @@ def density_history(tables: dict, measured: dict):
 
     tables : {system: {engine: (time_ps, g_cm3)}}; measured : {system: {engine: (mean, error)}}.
     """
-    figure, axes = panels(len(tables), 2.3, width=FULL if len(tables) > 1 else HALF * 1.4)
+    figure, axes = panels(len(tables), 2.7, width=FULL if len(tables) > 1 else HALF * 1.4)
     for ax, (system, engines) in zip(axes, tables.items(), strict=True):
         for engine, colour in (("reference", REFERENCE), ("ace", ACE)):
             if engine not in engines:
@@ -260,17 +263,17 @@ def density_history(tables: dict, measured: dict):
         ax.set_title(system)
         ax.set_xlabel("time (ps)")
         ax.set_ylabel("density (g/cm³)")
-        ax.legend(loc="upper right", fontsize=7.5)
+        ax.legend(loc="upper right", fontsize=8.5)
     return figure
 
 
 def pair_distributions(rdf: dict):
     """Inter- and intramolecular g(r) of each pair of elements, with bands of one standard error."""
-    pairs = rdf["pairs"]
+    pairs = dict(reversed(rdf["pairs"].items()))  # heavy atoms first
     r = np.array(rdf["r_A"])
     columns = min(len(pairs), 3)
     rows = -(-len(pairs) // columns)
-    figure, axes = panels(columns, 2.1 * 2 * rows, rows=2 * rows, width=FULL * columns / 3)
+    figure, axes = panels(columns, 2.3 * 2 * rows, rows=2 * rows, width=FULL * columns / 3)
     for ax in axes:
         ax.set_visible(False)
     for k, (name, kinds) in enumerate(pairs.items()):
@@ -288,7 +291,7 @@ def pair_distributions(rdf: dict):
                 inside = np.flatnonzero(np.array(kinds[kind]["reference"]["g"]) > 0)
                 ax.set_xlim(0.8, r[inside[-1]] + 0.3 if len(inside) else r[-1])
             ax.set_ylim(bottom=0)
-            ax.set_title(f"{name}, {kind}molecular", fontsize=8.5)
+            ax.set_title(f"{name}, {kind}molecular", fontsize=9.5)
             ax.set_xlabel("r (Å)")
             ax.set_ylabel("g(r)")
     axes[0].plot([], [], color=REFERENCE, label="reference")
@@ -299,7 +302,7 @@ def pair_distributions(rdf: dict):
 
 def displacements(msd: dict):
     """MSD of segments and chains (left) and their local exponents (right), both engines."""
-    figure, (left, right) = panels(2, 2.8)
+    figure, (left, right) = panels(2, 3.3)
     for engine, colour, style in (("reference", REFERENCE, "-"), ("ace", ACE, "--")):
         one = msd.get(engine)
         if not one or "missing" in one:
@@ -320,7 +323,8 @@ def displacements(msd: dict):
     for ax in (left, right):
         ax.set_xscale("log")
         ax.set_xlabel("lag time t (ps)")
-        ax.xaxis.set_major_formatter(ScalarFormatter())
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{t:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
     left.set_yscale("log")
     left.set_ylabel("mean squared displacement (Å²)")
@@ -329,16 +333,16 @@ def displacements(msd: dict):
     for value, name in ((0.5, "Rouse"), (1, "diffusion"), (2, "ballistic")):
         right.axhline(value, color=MUTED, lw=0.6, ls=":", zorder=0)
         right.text(
-            0.99, value, name, transform=right.get_yaxis_transform(), fontsize=7, color=MUTED,
-            ha="right", va="bottom",
+            1.01, value, name, transform=right.get_yaxis_transform(), fontsize=8, color=MUTED,
+            ha="left", va="center",
         )  # fmt: skip
-    left.legend(fontsize=7.5)
+    left.legend()
     return figure
 
 
 def timings(stages: list[tuple[str, float, int]]):
     """Wall-clock time per stage: (stage, seconds, jobs)."""
-    figure, (ax,) = panels(1, 0.6 + 0.22 * len(stages), width=HALF * 1.6)
+    figure, (ax,) = panels(1, 0.7 + 0.25 * len(stages), width=HALF * 1.6)
     y = np.arange(len(stages))
     ax.barh(y, [s / 60 for _, s, _ in stages], color=ACE, height=0.7)
     ax.set_yticks(y, [name for name, _, _ in stages])

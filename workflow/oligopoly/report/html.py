@@ -72,7 +72,7 @@ def _opening(run: Results) -> Html:
 
 
 def _learning(run: Results):
-    held_out = {g.number: g.metrics["test"] for g in run.generations if (g.metrics or {}).get("test")}
+    held_out = {g.number: g.metrics["test"]["all"] for g in run.generations if g.metrics}
     fresh = {
         g.number: g.assess["fresh_errors"]
         for g in run.generations
@@ -188,16 +188,14 @@ def _exploration(run: Results):
 
 
 def _selection(run: Results):
-    counts, rows = [], []
+    counts, kinds = [], {}
     for g in run.generations:
         if not g.ledger:
             continue
         audit = sum(r["reason"].startswith("audit") for r in g.ledger)
         chosen = sum(r["chosen"] == "1" for r in g.ledger) - audit
         counts.append((f"generation {g.name}", chosen, audit, len(g.ledger) - chosen - audit))
-        kinds = Counter((_kind(r["reason"]), r["chosen"] == "1") for r in g.ledger)
-        for (kind, taken), number in kinds.most_common():
-            rows.append((g.name, kind, "yes" if taken else "no", number))
+        kinds[g.name] = Counter((_kind(r["reason"]), r["chosen"] == "1") for r in g.ledger)
     if not counts:
         return section("selection", "What was selected, and why", missing("Nothing was selected yet."))
     parts = [
@@ -207,25 +205,26 @@ def _selection(run: Results):
             "selected, to see whether leaving it out was right.",
             "frames chosen, audited and left out per generation",
         ),
-        table(("generation", "reason", "labelled", "frames"), rows, numbers=(3,)),
-    ]
-    labels = []
+        _by_generation(
+            "reason",
+            {g: Counter({f"{k} ({'labelled' if taken else 'left out'})": n for (k, taken), n in c.items()})
+             for g, c in kinds.items()},
+            "Frames considered, by the reason in the ledger and generation",
+        ),
+    ]  # fmt: skip
+    outcomes = {}
     for g in run.generations:
-        for outcome, number in Counter(r["outcome"] for r in g.outcomes).most_common():
-            those = [r for r in g.outcomes if r["outcome"] == outcome]
-            reused = sum(r["reused"] == "1" for r in those)
-            seconds = sum(float(r["seconds"]) for r in those)
-            labels.append((g.name, outcome, number, reused, f"{seconds:.1f}"))
-    if labels:
-        parts.append(
-            table(("generation", "outcome", "structures", "from the store", "computing time (s)"), labels,
-                  numbers=(2, 3, 4), caption="What became of the structures sent for labels")
-        )  # fmt: skip
+        if g.outcomes:
+            outcomes[g.name] = Counter(r["outcome"] for r in g.outcomes)
+            outcomes[g.name]["of all these, from the store"] = sum(r["reused"] == "1" for r in g.outcomes)
+    if outcomes:
+        caption = "What became of the structures sent for labels"
+        parts.append(_by_generation("outcome", outcomes, caption))
     audits = [
         (g.name, a["wrong"], a["n"], f"{100 * a['share']:.0f} %",
          f"{100 * a['low']:.0f} to {100 * a['high']:.0f} %")
         for g in run.generations
-        if (a := (g.assess or {}).get("audit")) and a.get("n")
+        if (a := (g.assess or {}).get("audit")) and "share" in a
     ]  # fmt: skip
     if audits:
         parts.append(
@@ -234,6 +233,14 @@ def _selection(run: Results):
                   caption="Audit: frames left out whose forces were wrong after all")
         )  # fmt: skip
     return section("selection", "What was selected, and why", *parts)
+
+
+def _by_generation(what: str, counts: dict[str, Counter], caption: str) -> Html:
+    """Counts with one column per generation."""
+    names = sorted({name for c in counts.values() for name in c}, key=lambda name: (
+        name.startswith("of all"), -max(c[name] for c in counts.values()), name))  # fmt: skip
+    rows = [(name, *(c[name] or "" for c in counts.values())) for name in names]
+    return table((what, *counts), rows, numbers=range(1, len(counts) + 1), caption=caption)
 
 
 def _kind(reason: str) -> str:
@@ -255,17 +262,16 @@ def _accuracy(run: Results):
             _show(
                 figures.parity(pairs),
                 f"ACE of generation {last.name} against the reference on held-out frames: every "
-                "force component, energies per atom relative to the mean of boxes or clusters of the same composition, "
-                "and the virial part of the pressure of periodic frames.",
+                "force component, energies per atom "
+                "around their mean, and the virial part of the pressure of periodic frames.",
                 "parity plots of energy, force and pressure",
             )
         )
     rows = []
     for part in ("train", "test"):
-        one = last.metrics.get(part) or {}
-        groups = {"all": one, **(one.get("config_types") or {})}
-        for name, m in groups.items():
-            if m.get("force_rmse_meV_A") is None and m.get("energy_rmse_meV_atom") is None:
+        one = last.metrics[part]
+        for name, m in {"all": one["all"], **one["by_config_type"]}.items():
+            if not m["frames"]:
                 continue
             rows.append(
                 ("training" if part == "train" else "held out", name, m.get("frames", ""),
@@ -283,15 +289,18 @@ def _accuracy(run: Results):
 
 
 def parity_pairs(predictions: dict | None) -> list:
-    """(quantity, unit, reference, ACE) of the held-out part of a predictions.npz."""
+    """(quantity, unit, reference, ACE) of the held-out part of a predictions.npz (ace.metrics.parity).
+
+    Energies in meV/atom around the mean of the reference.
+    """
     if not predictions:
         return []
-    names = (("energy", "energy", "meV/atom"), ("forces", "force", "eV/Å"), ("pressure", "pressure", "bar"))
     pairs = []
-    for key, name, unit in names:
-        one, two = predictions.get(f"test_{key}_reference"), predictions.get(f"test_{key}_ace")
-        if one is not None and two is not None and len(one):
-            pairs.append((name, unit, np.ravel(one), np.ravel(two)))
+    for key, unit, factor in (("energy", "meV/atom", 1000.0), ("force", "eV/Å", 1.0), ("pressure", "bar", 1.0)):
+        one, two = predictions[f"test_{key}_reference"], predictions[f"test_{key}_predicted"]
+        if len(one):
+            zero = one.mean() if key == "energy" else 0.0
+            pairs.append((key, unit, factor * (one - zero), factor * (two - zero)))
     return pairs
 
 
@@ -408,7 +417,7 @@ def _one_liquid(system: str, p: dict) -> list[Html]:
         )
         rows = [
             (pair, kind, f"{100 * c['share']:.1f} %", f"{100 * c['noise']:.1f} %")
-            for pair, kinds in p["rdf"]["pairs"].items()
+            for pair, kinds in reversed(p["rdf"]["pairs"].items())
             for kind, c in kinds.items()
         ]
         parts.append(

@@ -21,7 +21,8 @@ caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th { text-align: left; font-weight: 600; border-bottom: 1.5px solid var(--ink); }
 th, td { padding: .28rem .9rem .28rem 0; vertical-align: top; }
 td { border-bottom: 1px solid var(--line); }
-th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; }
+td.n { white-space: nowrap; } th { vertical-align: bottom; } th.n { max-width: 8.5rem; }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
 .verdict { border-left: 5px solid var(--line); padding: .3rem 0 .3rem 1.1rem; margin: 1.5rem 0; }
 .verdict.good-side { border-color: var(--good); } .verdict.bad-side { border-color: var(--bad); }

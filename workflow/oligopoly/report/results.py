@@ -67,7 +67,7 @@ def read(folder: str | Path) -> Results:
         folder=folder,
         config=(yaml.safe_load(config_file.read_text()) or {}) if config_file.exists() else {},
         generations=[_generation(path) for path in sorted(folder.glob("gen_[0-9][0-9][0-9]"))],
-        properties={p.stem: _json(p) for p in sorted(folder.glob("properties/*.json"))},
+        properties=_properties(folder / "properties"),
         scans={
             p.stem.partition(".")[2] or "all": _json(p)
             for p in sorted(folder.glob("final/contact_scan*.json"))
@@ -101,6 +101,12 @@ def _generation(folder: Path) -> Generation:
         composition=train,
         held_out=sum(1 for _ in _origins(folder / "dataset" / "test.extxyz")),
     )
+
+
+def _properties(folder: Path) -> dict[str, dict]:
+    """By system, those trained on first."""
+    found = {p.stem: _json(p) for p in sorted(folder.glob("*.json"))}
+    return dict(sorted(found.items(), key=lambda item: item[1]["role"] != "train"))
 
 
 def _json(path: Path) -> dict | None:

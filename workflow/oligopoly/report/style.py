@@ -16,31 +16,31 @@ FRESH = "#D55E00"
 GOOD = "#009E73"
 MUTED = "#8C8C8C"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-FULL, HALF = 7.4, 3.6  # widths in inches
+FULL, HALF = 9.4, 4.6  # widths in inches
 
 SETTINGS = {
     "font.family": "sans-serif",
-    "font.size": 8.5,
-    "axes.titlesize": 9,
+    "font.size": 9.5,
+    "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 8.5,
+    "axes.labelsize": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
     "xtick.direction": "out",
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 9,
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
     "errorbar.capsize": 2.5,
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
-    "savefig.dpi": 200,
+    "savefig.dpi": 160,
     "svg.hashsalt": "oligopoly",  # the same data give the same file
     "svg.fonttype": "path",
 }
@@ -63,7 +63,7 @@ def panels(columns: int, height: float = 2.6, rows: int = 1, width: float = FULL
 
 
 def data_uri(figure) -> str:
-    """The figure as an SVG data URI (clouds of points inside it are pixels, 200 per inch)."""
+    """The figure as an SVG data URI (clouds of points inside it are pixels, 160 per inch)."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)

@@ -71,6 +71,7 @@ def _story(results: Results) -> list[str]:
 
 def _sentence(words: str) -> str:
     words = words.strip()
+    words = words[:1].upper() + words[1:]
     return words if words.endswith((".", "!", "?")) else words + "."
 
 
