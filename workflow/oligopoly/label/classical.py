@@ -21,6 +21,8 @@ from oligopoly.systems.topology import Topology
 
 # A pair nearer than this has no meaningful energy in any force field, A.
 OVERLAP = 0.3
+# Energies (eV) and forces (eV/A) beyond this are those of atoms within each other.
+ABSURD = 1e6
 
 
 class ClassicalLabeler:
@@ -35,7 +37,11 @@ class ClassicalLabeler:
         self.topology = Topology.read(system)
         self.chain, _, _ = datafile.read(data, self.topology.atoms_per_chain)
         self._instances: dict[tuple[int, str], Any] = {}
-        self._settings = {"kind": "classical", **forcefield.level_of_theory("label"), "parameters": _digest(self.chain)}
+        self._settings = {
+            "kind": "classical",
+            **forcefield.level_of_theory("label"),
+            "parameters": _digest(self.chain),
+        }
 
     def settings(self) -> dict[str, Any]:
         """Everything a label depends on besides the geometry."""
@@ -50,8 +56,10 @@ class ClassicalLabeler:
         except Exception as error:
             self.close()  # LAMMPS is in no known state after an error
             raise LabelFailure(*self._why(atoms, f"LAMMPS: {error}", Outcome.CRASHED)) from error
-        if not (np.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(stress).all()):
-            raise LabelFailure(*self._why(atoms, "energy or forces are not finite", Outcome.CRASHED))
+        # Not-a-number fails the comparison too.
+        if not (abs(energy) < ABSURD and np.abs(forces).max() < ABSURD and np.abs(stress).max() < ABSURD):
+            reason = f"largest force {np.abs(forces).max():.3g} eV/A, energy {energy:.3g} eV"
+            raise LabelFailure(*self._why(atoms, reason, Outcome.CRASHED))
         charges = np.tile(self.chain.charges, len(atoms) // len(self.chain))
         return Label(energy, forces, stress if periodic else None, charges)
 
@@ -70,11 +78,15 @@ class ClassicalLabeler:
     def _check(self, atoms: Atoms) -> None:
         n = self.topology.atoms_per_chain
         if len(atoms) == 0 or len(atoms) % n:
-            raise LabelFailure(Outcome.INVALID, f"{len(atoms)} atoms are not whole molecules of {n} atoms")
+            raise LabelFailure(
+                Outcome.INVALID, f"{len(atoms)} atoms are not whole molecules of {n} atoms"
+            )
         topology = self.topology.of(len(atoms))
         if not np.array_equal(atoms.numbers, topology.numbers):
             wrong = int(np.flatnonzero(atoms.numbers != topology.numbers)[0])
-            raise LabelFailure(Outcome.INVALID, f"atom {wrong} is not the element that the system has in its place")
+            raise LabelFailure(
+                Outcome.INVALID, f"atom {wrong} is not the element that the system has in its place"
+            )
         if not np.isfinite(atoms.positions).all():
             raise LabelFailure(Outcome.INVALID, "positions are not finite")
         if atoms.pbc.any():
@@ -88,7 +100,9 @@ class ClassicalLabeler:
             torn = topology.broken_bonds(atoms.positions, None, factor=5.0)
         if len(torn):
             i, j = torn[0]
-            raise LabelFailure(Outcome.INVALID, f"bonded atoms {i} and {j} are {atoms.get_distance(i, j):.2f} A apart")
+            raise LabelFailure(
+                Outcome.INVALID, f"bonded atoms {i} and {j} are {atoms.get_distance(i, j):.2f} A apart"
+            )
 
     def _why(self, atoms: Atoms, reason: str, otherwise: Outcome) -> tuple[Outcome, str]:
         """The failure's cause, as far as the geometry shows it."""
@@ -113,7 +127,9 @@ class ClassicalLabeler:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "molecules.data"
             datafile.write(path, self.chain, where, cell)
-            commands = forcefield.commands("label", kind != "open", impropers=forcefield.has_impropers(self.chain))
+            commands = forcefield.commands(
+                "label", kind != "open", impropers=forcefield.has_impropers(self.chain)
+            )
             for command in commands:
                 lmp.command(command)
             lmp.command(f"read_data {path}")
@@ -164,5 +180,7 @@ def _digest(chain: datafile.Chain) -> str:
     """Hash of everything in the data file that makes the energy surface."""
     parts = [f"{name}: {line}" for name, lines in chain.coefficients.items() for line in lines]
     parts += [np.array2string(a, threshold=10**9) for a in (chain.types, np.round(chain.charges, 10))]
-    parts += [f"{name}: {entry.tolist()}" for name, entries in chain.topology.items() for entry in entries]
+    parts += [
+        f"{name}: {entry.tolist()}" for name, entries in chain.topology.items() for entry in entries
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -61,10 +61,18 @@ def build_system(
     if chains < 1:
         raise UserError(f"chains: {chains} given, at least 1 is needed")
     with _quiet(seed) as messages:
-        template, conformations, units = _conformations(repeat_unit, end_groups, degree_of_polymerisation, chains, seed, messages)
+        template, conformations, units = _conformations(
+            repeat_unit, end_groups, degree_of_polymerisation, chains, seed, messages
+        )
         chain, types = _parameters(template)
     positions, length = _place(conformations, chains, template, density or INITIAL_DENSITY, seed)
-    datafile.write(data, chain, positions, length * np.eye(3), title=f"{chains} chains of {repeat_unit}, GAFF2, Gasteiger")
+    datafile.write(
+        data,
+        chain,
+        positions,
+        length * np.eye(3),
+        title=f"{chains} chains of {repeat_unit}, GAFF2, Gasteiger",
+    )
 
     n = len(chain)
     numbers = [atom.GetAtomicNum() for atom in template.GetAtoms()]
@@ -88,11 +96,10 @@ def build_system(
 
 @contextlib.contextmanager
 def _quiet(seed: int):
-    """Seed every generator that RadonPy and RDKit draw from, and send what they print to the log."""
+    """Seed every generator that RadonPy draws from, and send what it prints to the log."""
     state, numpy_state = random.getstate(), np.random.get_state()
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    rdBase.SeedRandomNumberGenerator(seed % 2**31)
     captured = io.StringIO()
     try:
         with contextlib.redirect_stdout(captured), rdBase.BlockLogs():
@@ -110,8 +117,8 @@ def _conformations(repeat_unit, end_groups, dp, chains, seed, messages):
         grow = lambda k: _ring(repeat_unit, dp, derive(seed, "conformation", k))  # noqa: E731
         probe = _ring(repeat_unit, dp, None)
     else:
-        grow = lambda k: _linear(repeat_unit, end_groups, dp)  # noqa: E731
-        probe = _linear(repeat_unit, end_groups, min(dp, 3), relax=False)
+        grow = lambda k: _linear(repeat_unit, end_groups, dp, seed)  # noqa: E731
+        probe = _linear(repeat_unit, end_groups, min(dp, 3), seed, relax=False)
     # Parameters are looked for before the slow growth.
     _assign(probe, repeat_unit, end_groups, messages)
 
@@ -128,12 +135,29 @@ def _conformations(repeat_unit, end_groups, dp, chains, seed, messages):
     return template, conformations, units
 
 
-def _fragment(smiles: str, name: str) -> Chem.Mol:
+@contextlib.contextmanager
+def _seeded_embedding(seed: int):
+    # RadonPy embeds its monomers with an unseeded generator of RDKit's that nothing else reaches.
+    embed = AllChem.EmbedMolecule
+
+    def seeded(mol, options):
+        options.randomSeed = seed
+        return embed(mol, options)
+
+    AllChem.EmbedMolecule = seeded
+    try:
+        yield
+    finally:
+        AllChem.EmbedMolecule = embed
+
+
+def _fragment(smiles: str, name: str, seed: int) -> Chem.Mol:
     """Monomer or end group in 3D as RadonPy wants it, its atoms marked with where they come from."""
     from radonpy.core import utils
 
     try:
-        mol = utils.mol_from_smiles(smiles)
+        with _seeded_embedding(seed):
+            mol = utils.mol_from_smiles(smiles)
     except utils.RadonPyError as error:
         raise UserError(f"{name} {smiles!r}: no 3D structure could be made of it ({error})") from error
     for atom in mol.GetAtoms():
@@ -143,17 +167,19 @@ def _fragment(smiles: str, name: str) -> Chem.Mol:
     return mol
 
 
-def _linear(repeat_unit: str, end_groups, dp: int, relax: bool = True) -> Chem.Mol:
+def _linear(repeat_unit: str, end_groups, dp: int, seed: int, relax: bool = True) -> Chem.Mol:
     from radonpy.core import const, poly, utils
 
     const.tqdm_disable = True
     opt = "rdkit" if relax else None
     try:
-        chain = poly.polymerize_rw(_fragment(repeat_unit, "repeat unit"), dp, opt=opt)
-        head, tail = (_fragment(smiles, "end group") for smiles in end_groups)
+        chain = poly.polymerize_rw(_fragment(repeat_unit, "repeat unit", seed), dp, opt=opt)
+        head, tail = (_fragment(smiles, "end group", seed) for smiles in end_groups)
         chain = poly.terminate_rw(chain, head, tail, opt=opt)
     except utils.RadonPyError as error:
-        raise UserError(f"repeat unit {repeat_unit!r}: RadonPy could not grow a chain of {dp} units ({error})") from error
+        raise UserError(
+            f"repeat unit {repeat_unit!r}: RadonPy could not grow a chain of {dp} units ({error})"
+        ) from error
     for atom in chain.GetAtoms():
         atom.SetIsotope(0)  # RadonPy marks linkers and hydrogen ends by isotopes
     return chain
@@ -192,7 +218,9 @@ def _ring(repeat_unit: str, dp: int, seed: int | None) -> Chem.Mol:
         options.randomSeed = seed
         options.useRandomCoords = True
         if AllChem.EmbedMolecule(mol, options) != 0:
-            raise UserError(f"repeat unit {repeat_unit!r}: no 3D structure found for a ring of {dp} units")
+            raise UserError(
+                f"repeat unit {repeat_unit!r}: no 3D structure found for a ring of {dp} units"
+            )
         AllChem.MMFFOptimizeMolecule(mol, maxIters=500)
     return mol
 
@@ -224,17 +252,27 @@ def _assign(mol: Chem.Mol, repeat_unit: str, end_groups, messages: io.StringIO) 
         assigned = False
     if assigned and all(np.isfinite(atom.GetDoubleProp("AtomicCharge")) for atom in mol.GetAtoms()):
         return
-    said = " ".join(line.split(":", 1)[-1].strip() for line in messages.getvalue()[before:].splitlines()[:3])
-    system = f"repeat unit {repeat_unit!r}" + ("" if end_groups == RING else f" with end groups {list(end_groups)}")
+    said = " ".join(
+        line.split(":", 1)[-1].strip() for line in messages.getvalue()[before:].splitlines()[:3]
+    )
+    system = f"repeat unit {repeat_unit!r}" + (
+        "" if end_groups == RING else f" with end groups {list(end_groups)}"
+    )
     untyped = [atom for atom in mol.GetAtoms() if not atom.HasProp("ff_type")]
     if untyped:
         worst = min(untyped, key=lambda atom: (atom.GetAtomicNum() == 1, atom.GetIdx()))
-        raise UserError(f"{system}: GAFF2 has no type for {_name(worst)}. It knows H, C, N, O, F, P, S, Cl, Br, I in common bonding.")
+        raise UserError(
+            f"{system}: GAFF2 has no type for {_name(worst)}. "
+            "It knows H, C, N, O, F, P, S, Cl, Br, I in common bonding."
+        )
     for bond in mol.GetBonds():
         if not bond.HasProp("ff_type"):
-            raise UserError(f"{system}: GAFF2 has no bond between {_name(bond.GetBeginAtom())} and {_name(bond.GetEndAtom())}.")
+            pair = " and ".join(_name(atom) for atom in (bond.GetBeginAtom(), bond.GetEndAtom()))
+            raise UserError(f"{system}: GAFF2 has no bond between {pair}.")
     if assigned:
-        atom = next(atom for atom in mol.GetAtoms() if not np.isfinite(atom.GetDoubleProp("AtomicCharge")))
+        atom = next(
+            atom for atom in mol.GetAtoms() if not np.isfinite(atom.GetDoubleProp("AtomicCharge"))
+        )
         raise UserError(f"{system}: there is no Gasteiger charge for {_name(atom)}.")
     raise UserError(f"{system}: GAFF2 lacks parameters ({said})")
 
@@ -249,7 +287,9 @@ def _complete_impropers(mol: Chem.Mol, forcefield) -> None:
             continue
         for b, c, d in permutations(neighbours):
             it = ",".join(x.GetProp("ff_type") for x in (atom, b, c, d))
-            if forcefield.set_itype(mol, a=atom.GetIdx(), b=b.GetIdx(), c=c.GetIdx(), d=d.GetIdx(), it=it):
+            if forcefield.set_itype(
+                mol, a=atom.GetIdx(), b=b.GetIdx(), c=c.GetIdx(), d=d.GetIdx(), it=it
+            ):
                 break
 
 
@@ -257,7 +297,8 @@ def _name(atom: Chem.Atom) -> str:
     neighbours = ", ".join(sorted(n.GetSymbol() for n in atom.GetNeighbors()))
     what = f"{atom.GetSymbol()} (atom {atom.GetIdx()} of the chain, bonded to {neighbours}"
     if atom.HasProp("place"):
-        what += f"; symbol {atom.GetIntProp('place')} of the {atom.GetProp('fragment')}'s SMILES, '*' counted"
+        fragment, place = atom.GetProp("fragment"), atom.GetIntProp("place")
+        what += f"; symbol {place} of the {fragment}'s SMILES, '*' counted"
     return what + ")"
 
 
@@ -271,38 +312,72 @@ def _parameters(mol: Chem.Mol) -> tuple[datafile.Chain, list[tuple[str, str]]]:
         return types, [i for _, i in first.values()]
 
     def lines(values: list[list]) -> list[str]:
-        return [" ".join([str(k + 1), *(str(v) if isinstance(v, int) else f"{v:.10g}" for v in row)]) for k, row in enumerate(values)]
+        return [
+            " ".join([str(k + 1), *(str(v) if isinstance(v, int) else f"{v:.10g}" for v in row)])
+            for k, row in enumerate(values)
+        ]
 
     atoms, bonds = list(mol.GetAtoms()), list(mol.GetBonds())
     types, firsts = number([(a.GetSymbol(), a.GetProp("ff_type")) for a in atoms])
     names = [(atoms[i].GetSymbol(), atoms[i].GetProp("ff_type")) for i in firsts]
     coefficients = {
         "Masses": lines([[atoms[i].GetMass()] for i in firsts]),
-        "Pair Coeffs": lines([[atoms[i].GetDoubleProp("ff_epsilon"), atoms[i].GetDoubleProp("ff_sigma")] for i in firsts]),
+        "Pair Coeffs": lines(
+            [[atoms[i].GetDoubleProp("ff_epsilon"), atoms[i].GetDoubleProp("ff_sigma")] for i in firsts]
+        ),
     }
     bond_types, firsts = number([b.GetProp("ff_type") for b in bonds])
-    coefficients["Bond Coeffs"] = lines([[bonds[i].GetDoubleProp("ff_k"), bonds[i].GetDoubleProp("ff_r0")] for i in firsts])
-    topology = {"Bonds": [[t, b.GetBeginAtomIdx(), b.GetEndAtomIdx()] for t, b in zip(bond_types, bonds)]}
+    coefficients["Bond Coeffs"] = lines(
+        [[bonds[i].GetDoubleProp("ff_k"), bonds[i].GetDoubleProp("ff_r0")] for i in firsts]
+    )
+    topology = {
+        "Bonds": [
+            [t, b.GetBeginAtomIdx(), b.GetEndAtomIdx()] for t, b in zip(bond_types, bonds, strict=True)
+        ]
+    }
 
     angle_types, firsts = number([a.ff.type for a in mol.angles])
-    coefficients["Angle Coeffs"] = lines([[float(mol.angles[i].ff.k), float(mol.angles[i].ff.theta0)] for i in firsts])
-    topology["Angles"] = [[t, x.a, x.b, x.c] for t, x in zip(angle_types, mol.angles)]
+    coefficients["Angle Coeffs"] = lines(
+        [[float(mol.angles[i].ff.k), float(mol.angles[i].ff.theta0)] for i in firsts]
+    )
+    topology["Angles"] = [[t, x.a, x.b, x.c] for t, x in zip(angle_types, mol.angles, strict=True)]
 
     dihedral_types, firsts = number([d.ff.type for d in mol.dihedrals])
     rows = []
     for i in firsts:
         ff = mol.dihedrals[i].ff
-        rows.append([int(ff.m), *(v for k, n, d in zip(ff.k, ff.n, ff.d0) for v in (float(k), int(n), float(d)))])
+        rows.append(
+            [
+                int(ff.m),
+                *(
+                    v
+                    for k, n, d in zip(ff.k, ff.n, ff.d0, strict=True)
+                    for v in (float(k), int(n), float(d))
+                ),
+            ]
+        )
     coefficients["Dihedral Coeffs"] = lines(rows)
-    topology["Dihedrals"] = [[t, x.a, x.b, x.c, x.d] for t, x in zip(dihedral_types, mol.dihedrals)]
+    topology["Dihedrals"] = [
+        [t, x.a, x.b, x.c, x.d] for t, x in zip(dihedral_types, mol.dihedrals, strict=True)
+    ]
 
     improper_types, firsts = number([m.ff.type for m in mol.impropers])
-    coefficients["Improper Coeffs"] = lines([[float(mol.impropers[i].ff.k), int(mol.impropers[i].ff.d0), int(mol.impropers[i].ff.n)] for i in firsts])
-    topology["Impropers"] = [[t, x.a, x.b, x.c, x.d] for t, x in zip(improper_types, mol.impropers)]
+    coefficients["Improper Coeffs"] = lines(
+        [
+            [float(mol.impropers[i].ff.k), int(mol.impropers[i].ff.d0), int(mol.impropers[i].ff.n)]
+            for i in firsts
+        ]
+    )
+    topology["Impropers"] = [
+        [t, x.a, x.b, x.c, x.d] for t, x in zip(improper_types, mol.impropers, strict=True)
+    ]
 
     charges = np.array([a.GetDoubleProp("AtomicCharge") for a in atoms])
     charges -= charges.mean()  # Gasteiger's iteration leaves a residue of 1e-6 or so; PPPM wants none
-    arrays = {name: np.array(topology[name], dtype=int).reshape(-1, 1 + k) for name, k in datafile.TOPOLOGY.items()}
+    arrays = {
+        name: np.array(topology[name], dtype=int).reshape(-1, 1 + k)
+        for name, k in datafile.TOPOLOGY.items()
+    }
     return datafile.Chain(coefficients, np.array(types), np.round(charges, 8), arrays), names
 
 
@@ -321,7 +396,9 @@ def _place(conformations, chains, template, density, seed):
             shape = conformations[k % len(conformations)]
             shape = shape - shape.mean(axis=0)
             for _ in range(200):
-                trial = Rotation.random(random_state=rng.integers(2**31)).apply(shape) + rng.uniform(0, length, 3)
+                trial = Rotation.random(random_state=rng.integers(2**31)).apply(shape) + rng.uniform(
+                    0, length, 3
+                )
                 if not placed:
                     break
                 tree = cKDTree(np.mod(np.concatenate(placed), length), boxsize=length * (1 + 1e-12))

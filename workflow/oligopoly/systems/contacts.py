@@ -18,11 +18,32 @@ from oligopoly.systems.topology import Topology
 
 # Closest distances of the scans, A: from an ordinary contact of hydrogens into the wall. With GAFF2
 # two hydrogens head on cost 1 eV at 1.63 A and 3 eV at 1.48 A; carbons are met at larger ones.
-DISTANCES = (2.6, 2.4, 2.25, 2.1, 2.0, 1.9, 1.8, 1.7, 1.65, 1.6, 1.55, 1.5, 1.45, 1.4, 1.35, 1.3, 1.25, 1.2)
+DISTANCES = (
+    2.6,
+    2.4,
+    2.25,
+    2.1,
+    2.0,
+    1.9,
+    1.8,
+    1.7,
+    1.65,
+    1.6,
+    1.55,
+    1.5,
+    1.45,
+    1.4,
+    1.35,
+    1.3,
+    1.25,
+    1.2,
+)
 STEP = 0.01  # A, in which the approach is followed
 
 
-def close_contact_scan(pair: Atoms, topology: Topology, distances: Sequence[float] = DISTANCES, seed: int | None = None) -> list[Atoms]:
+def close_contact_scan(
+    pair: Atoms, topology: Topology, distances: Sequence[float] = DISTANCES, seed: int | None = None
+) -> list[Atoms]:
     """The second molecule of `pair` (two molecules, not periodic) moved towards the first.
 
     Along the line of their closest atoms, to the closest intermolecular distances `distances` in A
@@ -44,7 +65,10 @@ def close_contact_scan(pair: Atoms, topology: Topology, distances: Sequence[floa
         line = first[i] - first.mean(axis=0) + rng.normal(scale=0.5, size=3)
         second = Rotation.random(random_state=rng.integers(2**31)).apply(second - second[j]) + first[i]
     line = line / np.linalg.norm(line)
-    while cdist(first, second).min() < max(distances) + 0.5 or (second - first.mean(axis=0)).dot(line).min() < 0:
+    while (
+        cdist(first, second).min() < max(distances) + 0.5
+        or (second - first.mean(axis=0)).dot(line).min() < 0
+    ):
         second = second + 0.1 * line
     reach = max(5.0, np.ptp(first @ line) + np.ptp(second @ line))
 
@@ -92,7 +116,9 @@ def contact_pool(
         pair = cut_clusters(frames[index], topology, [2], 1, derive(seed, "pair", k))[0]
         pair.info["origin_sampler"] = f"{pair.info.get('origin_sampler', 'md')}-contact{k}"
         scan, lowest = [], np.inf
-        for frame in close_contact_scan(pair, topology, distances, derive(seed, "turn", k) if k % 2 else None):
+        for frame in close_contact_scan(
+            pair, topology, distances, derive(seed, "turn", k) if k % 2 else None
+        ):
             value = energy(frame)
             lowest = min(lowest, value)
             if not value <= lowest + max_energy:

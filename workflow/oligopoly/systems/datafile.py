@@ -14,7 +14,14 @@ from oligopoly.errors import UserError
 from oligopoly.files import atomic
 
 TOPOLOGY = {"Bonds": 2, "Angles": 3, "Dihedrals": 4, "Impropers": 4}  # sections, and atoms per entry
-COEFFICIENTS = ("Masses", "Pair Coeffs", "Bond Coeffs", "Angle Coeffs", "Dihedral Coeffs", "Improper Coeffs")
+COEFFICIENTS = (
+    "Masses",
+    "Pair Coeffs",
+    "Bond Coeffs",
+    "Angle Coeffs",
+    "Dihedral Coeffs",
+    "Improper Coeffs",
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,9 @@ class Chain:
         return len(self.types)
 
 
-def write(path: str | Path, chain: Chain, positions: np.ndarray, cell: np.ndarray | None, title: str = "") -> None:
+def write(
+    path: str | Path, chain: Chain, positions: np.ndarray, cell: np.ndarray | None, title: str = ""
+) -> None:
     """Write n = len(positions) / len(chain) molecules.
 
     `positions` (n*len(chain), 3) in A, molecules whole. `cell` (3, 3) in A, lower triangular as
@@ -60,10 +69,12 @@ def write(path: str | Path, chain: Chain, positions: np.ndarray, cell: np.ndarra
     lines = [title or f"oligopoly: {copies} molecules of {size} atoms", "", f"{len(positions)} atoms"]
     for name in TOPOLOGY:
         lines.append(f"{copies * len(chain.topology[name])} {name.lower()}")
-    for name, kind in zip(COEFFICIENTS[1:], ("atom", "bond", "angle", "dihedral", "improper")):
+    for name, kind in zip(
+        COEFFICIENTS[1:], ("atom", "bond", "angle", "dihedral", "improper"), strict=True
+    ):
         lines.append(f"{len(chain.coefficients[name])} {kind} types")
     lines.append("")
-    for axis, lo, hi in zip("xyz", low, high):
+    for axis, lo, hi in zip("xyz", low, high, strict=True):
         lines.append(f"{lo:.15g} {hi:.15g} {axis}lo {axis}hi")
     if np.any(tilts != 0):
         lines.append("{:.15g} {:.15g} {:.15g} xy xz yz".format(*tilts))
@@ -74,7 +85,8 @@ def write(path: str | Path, chain: Chain, positions: np.ndarray, cell: np.ndarra
     lines += ["", "Atoms # full", ""]
     for i, r in enumerate(positions):
         k = i % size
-        line = f"{i + 1} {i // size + 1} {chain.types[k]} {chain.charges[k]:.10g} {r[0]:.12g} {r[1]:.12g} {r[2]:.12g}"
+        line = f"{i + 1} {i // size + 1} {chain.types[k]} {chain.charges[k]:.10g}"
+        line += " {:.12g} {:.12g} {:.12g}".format(*r)
         lines.append(line if images is None else line + " {} {} {}".format(*images[i]))
     for name in TOPOLOGY:
         entries = chain.topology[name]
@@ -134,7 +146,10 @@ def read(path: str | Path, atoms_per_chain: int) -> tuple[Chain, np.ndarray, np.
         raise UserError(f"{path}: the molecules are not copies of one chain of {n} atoms")
     topology = {}
     for name, k in TOPOLOGY.items():
-        entries = [[int(w) for w in words[1:]] for words in sorted(sections.get(name, []), key=lambda w: int(w[0]))]
+        entries = [
+            [int(w) for w in words[1:]]
+            for words in sorted(sections.get(name, []), key=lambda w: int(w[0]))
+        ]
         entries = [[e[0], *(a - 1 for a in e[1:])] for e in entries if max(e[1:]) <= n]
         topology[name] = np.array(entries, dtype=int).reshape(-1, 1 + k)
     coefficients = {name: [" ".join(words) for words in sections.get(name, [])] for name in COEFFICIENTS}

@@ -40,12 +40,21 @@ T_DAMP = 100.0  # fs
 P_DAMP = 200.0, 1000.0  # fs, shortest and longest; a fifth of the stage between them
 GRAM_PER_CM3 = 1 / 0.602214076  # of one g/mol per A^3
 
-COLUMNS = ("stage", "step", "time_ps", "temperature_K", "pressure_atm", "potential_eV", "density_g_cm3", "volume_A3")
+COLUMNS = (
+    "stage",
+    "step",
+    "time_ps",
+    "temperature_K",
+    "pressure_atm",
+    "potential_eV",
+    "density_g_cm3",
+    "volume_A3",
+)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`picoseconds` at `temperature` (K), at constant volume (`pressure` None) or at `pressure` (atm)."""
+    """`picoseconds` at `temperature` in K; at `pressure` in atm, or at constant volume (None)."""
 
     name: str
     picoseconds: float
@@ -53,12 +62,22 @@ class Stage:
     pressure: float | None
 
 
-def stages(temperature: float, pressure_atm: float, scale: float, max_temperature: float, max_pressure_atm: float) -> list[Stage]:
+def stages(
+    temperature: float,
+    pressure_atm: float,
+    scale: float,
+    max_temperature: float,
+    max_pressure_atm: float,
+) -> list[Stage]:
     """The 21 stages with durations times `scale`."""
     plan = []
     for k, (durations, share) in enumerate(CYCLES, start=1):
         pressure = pressure_atm if share is None else share * max_pressure_atm
-        settings = [(max_temperature, None, "hot"), (temperature, None, "nvt"), (temperature, pressure, "npt")]
+        settings = [
+            (max_temperature, None, "hot"),
+            (temperature, None, "nvt"),
+            (temperature, pressure, "npt"),
+        ]
         for full, (t, p, name) in zip(durations, settings, strict=True):
             shortest = SHORTEST_LAST if share is None and p is not None else SHORTEST
             plan.append(Stage(f"{k}-{name}", max(scale * full, min(full, shortest)), t, p))
@@ -113,7 +132,8 @@ def equilibrate(
         lmp.command("min_style cg")
         lmp.command("minimize 1.0e-5 1.0e-5 1000 10000")
         lmp.command("reset_timestep 0")
-        lmp.command(f"velocity all create {max_temperature} {derive(seed, 'velocity')} dist gaussian mom yes rot yes")
+        velocities = derive(seed, "velocity")
+        lmp.command(f"velocity all create {max_temperature} {velocities} dist gaussian mom yes rot yes")
         run.squeeze("squeeze", SQUEEZE[0] * max(1.0, min(5.0, 10 * scale)), max_temperature, SQUEEZE[1])
         log(f"squeezed to {run.density():.3f} g/cm3")
         for stage in plan:
@@ -121,19 +141,27 @@ def equilibrate(
             run.stage(stage)
             densities = [row[6] for row in rows[first:]]
             where = "" if stage.pressure is None else f" {stage.pressure:g} atm"
-            log(f"{stage.name}: {stage.picoseconds:.2f} ps at {stage.temperature:g} K{where}, density {np.mean(densities):.3f} g/cm3")
+            log(
+                f"{stage.name}: {stage.picoseconds:.2f} ps at {stage.temperature:g} K{where}, "
+                f"density {np.mean(densities):.3f} g/cm3"
+            )
         late = densities[len(densities) // 2 :]
         target = 1 / float(np.mean(1 / np.array(late)))
         run.squeeze("settle", SETTLE, temperature, target)
         x, cell = placement.unwrapped(lmp, periodic=True)
+        x = _centred(x, cell, len(chain))
     except Exception as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"equilibration of {data} failed in LAMMPS: {error}. A shorter time step may help.") from error
+        raise UserError(
+            f"equilibration of {data} failed in LAMMPS: {error}. A shorter time step may help."
+        ) from error
     finally:
         lmp.close()
 
-    datafile.write(out_data, chain, x, cell, title=f"equilibrated at {temperature:g} K and {pressure_atm:g} atm")
+    datafile.write(
+        out_data, chain, x, cell, title=f"equilibrated at {temperature:g} K and {pressure_atm:g} atm"
+    )
     result = {
         "density_g_cm3": round(target, 5),
         "density_std_g_cm3": round(float(np.std(late)), 5),
@@ -158,6 +186,13 @@ def equilibrate(
     if summary is not None:
         write_text(summary, json.dumps(result, indent=1) + "\n")
     return result
+
+
+def _centred(positions: np.ndarray, cell: np.ndarray, size: int) -> np.ndarray:
+    """Whole molecules moved so that their middles lie in the cell: they drifted far as a gas."""
+    middles = positions.reshape(-1, size, 3).mean(axis=1)
+    away = np.floor(np.linalg.solve(cell.T, middles.T).T)
+    return positions - np.repeat(away @ cell, size, axis=0)
 
 
 class _Run:
@@ -218,4 +253,15 @@ class _Run:
             )
         density = self.mass * GRAM_PER_CM3 / volume
         time_ps = self.step * self.timestep / 1000
-        self.rows.append((name, self.step, time_ps, temperature, pressure, energy * forcefield.KCAL_PER_MOL, density, volume))
+        self.rows.append(
+            (
+                name,
+                self.step,
+                time_ps,
+                temperature,
+                pressure,
+                energy * forcefield.KCAL_PER_MOL,
+                density,
+                volume,
+            )
+        )

@@ -11,16 +11,17 @@ from ase.data import covalent_radii
 
 from oligopoly.errors import UserError
 
-# A C-C bond of 1.53 A at 600 K swings by 0.1 A; 1.35 times the covalent radii (2.05 A) is far
-# outside what heat does and well before the dissociated fragments drift apart.
+# Bonds of GAFF2 hexane reach 1.21 times the sum of the covalent radii at 1000 K. 1.35 times (C-C
+# 2.05 A, C-H 1.45 A) is out of reach of heat, and met well before the fragments drift apart.
 BROKEN = 1.35
-# Closest approach of atoms of different molecules, A, per pair of elements. Two hydrogens of
-# GAFF2 liquids at 600 K and 1 kbar stay beyond 1.75 A; a fused pair falls through 1.5 within a
-# few fs, so a check every 10-50 steps meets it there. Hydrogen bonds (O-H...O down to 1.55 A)
-# must pass, and a proton transfer (1.2 A) must not.
-CLOSE_H_H = 1.5
+# Closest approach of atoms of different molecules, A. GAFF2 hexane at 600 K and 20 kbar, and at
+# 1000 K and 5 kbar, keeps H-H above 1.74 A, C-H above 2.29 A, C-C above 2.93 A; H-H at 1.6 A costs
+# 1.2-1.6 eV in a pair. Hydrogen bonds must pass (H...O from 1.55 A, O...O from 2.4 A); a proton
+# that changes its owner (1.25 A) and molecules that fuse (H-H through 1.6 A within some fs, so
+# that checks every 10-50 steps meet them below) must not.
+CLOSE_H_H = 1.6
 CLOSE_H_X = 1.45
-CLOSE_X_X = 2.1
+CLOSE_X_X = 2.2
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,15 @@ class Topology:
         keys = ("numbers", "molecules", "repeat_units", "bonds", "masses")
         missing = [key for key in keys if key not in content]
         if missing:
-            raise UserError(f"{path}: lacks {', '.join(missing)}; write it with the rule that builds the system")
+            raise UserError(
+                f"{path}: lacks {', '.join(missing)}; write it with the rule that builds the system"
+            )
         arrays = {key: np.array(content[key], dtype=float if key == "masses" else int) for key in keys}
         arrays["bonds"] = arrays["bonds"].reshape(-1, 2)
         n = len(arrays["numbers"])
-        if any(len(arrays[key]) != n for key in keys if key != "bonds") or (arrays["bonds"].size and arrays["bonds"].max() >= n):
+        if any(len(arrays[key]) != n for key in keys if key != "bonds") or (
+            arrays["bonds"].size and arrays["bonds"].max() >= n
+        ):
             raise UserError(f"{path}: its arrays have different lengths")
         return cls(**arrays)
 
@@ -85,7 +90,10 @@ class Topology:
         """Topology of a frame of `n_atoms` atoms, a whole number of these molecules."""
         count, rest = divmod(n_atoms, self.atoms_per_chain)
         if rest or count < 1:
-            raise UserError(f"a frame of {n_atoms} atoms does not consist of whole molecules of {self.atoms_per_chain} atoms")
+            raise UserError(
+                f"a frame of {n_atoms} atoms does not consist of whole molecules "
+                f"of {self.atoms_per_chain} atoms"
+            )
         return self if n_atoms == len(self) else self.subset(count)
 
     @cached_property
@@ -131,7 +139,9 @@ class Topology:
         cell = np.asarray(cell, float)
         return _unwrap(np.array(positions, dtype=float), cell, np.linalg.inv(cell), order, parent)
 
-    def broken_bonds(self, positions: np.ndarray, cell: np.ndarray | None = None, factor: float = BROKEN) -> np.ndarray:
+    def broken_bonds(
+        self, positions: np.ndarray, cell: np.ndarray | None = None, factor: float = BROKEN
+    ) -> np.ndarray:
         """Bonds (K, 2) longer than `factor` times the sum of the covalent radii (Cordero 2008).
 
         `cell` None: positions are taken as they are (unwrapped frames, clusters).
@@ -145,7 +155,9 @@ class Topology:
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         return self.bonds[~(lengths <= factor * self._bond_limits)]  # not-a-number counts as broken
 
-    def close_contacts(self, positions: np.ndarray, cell: np.ndarray | None = None, scale: float = 1.0) -> np.ndarray:
+    def close_contacts(
+        self, positions: np.ndarray, cell: np.ndarray | None = None, scale: float = 1.0
+    ) -> np.ndarray:
         """Pairs (K, 2) of atoms of different molecules nearer than their elements allow.
 
         Limits CLOSE_H_H, CLOSE_H_X, CLOSE_X_X, multiplied by `scale`. A molecule's own periodic
@@ -157,7 +169,9 @@ class Topology:
         near = d < scale * self._contact_limits[hydrogens]
         return np.stack([i[near], j[near]], axis=1)
 
-    def intermolecular_pairs(self, positions, cell, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def intermolecular_pairs(
+        self, positions, cell, cutoff: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """i, j, distance of all pairs i <= j of different molecules (or images) within `cutoff` A."""
         positions = np.ascontiguousarray(positions, dtype=float)
         if not np.isfinite(positions).all():
@@ -167,7 +181,10 @@ class Topology:
             cell = np.asarray(cell, float)
             heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
             if heights.min() < 2 * cutoff:
-                raise ValueError(f"the cell is only {heights.min():.2f} A high; twice the cutoff of {cutoff} A is needed")
+                raise ValueError(
+                    f"the cell is only {heights.min():.2f} A high; "
+                    f"twice the cutoff of {cutoff} A is needed"
+                )
             origin = np.zeros(3)
         else:
             # An open frame is a periodic one in a box that leaves a cutoff free around it.
@@ -177,7 +194,9 @@ class Topology:
         fractional = np.ascontiguousarray((positions - origin) @ inverse)
         fractional -= np.floor(fractional)
         heights = 1 / np.linalg.norm(inverse, axis=0)
-        bins = np.clip(np.floor(heights / cutoff).astype(int), 1, int(np.ceil(len(positions) ** (1 / 3))) + 1)
+        bins = np.clip(
+            np.floor(heights / cutoff).astype(int), 1, int(np.ceil(len(positions) ** (1 / 3))) + 1
+        )
         # With one molecule per "owner", a pair within one molecule counts only through an image:
         # such a pair is farther apart along the molecule than the minimum image says.
         whole = positions if periodic else np.zeros((0, 3))
@@ -226,7 +245,9 @@ def _pairs(fractional, cell, bins, molecules, whole, cutoff):
         for dx in range(reach[0, 0], reach[0, 1] + 1):
             for dy in range(reach[1, 0], reach[1, 1] + 1):
                 for dz in range(reach[2, 0], reach[2, 1] + 1):
-                    b = (((where[i, 0] + dx) % nx) * ny + (where[i, 1] + dy) % ny) * nz + (where[i, 2] + dz) % nz
+                    b = (((where[i, 0] + dx) % nx) * ny + (where[i, 1] + dy) % ny) * nz + (
+                        where[i, 2] + dz
+                    ) % nz
                     j = head[b]
                     while j >= 0:
                         if j > i:
