@@ -13,7 +13,7 @@ from oligopoly import frames as frame_files
 from oligopoly.files import atomic, write_text
 from oligopoly.md.engines import Engine, learned
 from oligopoly.md.outcomes import Failed, Outcome
-from oligopoly.md.run import as_atoms, from_failure
+from oligopoly.md.run import as_atoms, check_fits, from_failure
 from oligopoly.md.simulation import Conditions, Sample, Simulation, open_simulation
 from oligopoly.md.trajectory import writers
 from oligopoly.md.watch import Watch
@@ -169,6 +169,7 @@ def explore(
 
     Raises UserError for wrong input only.
     """
+    check_fits(topology, start)
     out_dir = Path(out_dir)
     if isinstance(engine, str):
         engine = learned(engine, potential, active_set, gamma_every)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from oligopoly.errors import UserError
 from oligopoly.md.engines import Engine
 from oligopoly.md.outcomes import Failed, Outcome
 from oligopoly.md.simulation import Conditions, Sample, Simulation, open_simulation
@@ -42,6 +43,7 @@ def run_md(
 
     Returns how the run ended and its last sample, molecules whole.
     """
+    check_fits(topology, atoms)
     periodic = bool(atoms.pbc.all())
     every = max(1, conditions.steps(sample_every_fs))
     total = conditions.steps(duration_fs)
@@ -71,6 +73,16 @@ def run_md(
     if outcome is None:
         outcome = Outcome("completed", total, total * conditions.timestep_fs, "ran to its end")
     return outcome, as_atoms(atoms, last)
+
+
+def check_fits(topology: Topology, atoms: Atoms) -> None:
+    """Raises UserError when the structure is not one of this system's boxes."""
+    if not np.array_equal(topology.numbers, atoms.numbers):
+        raise UserError(
+            f"the structure ({atoms.symbols}, {len(atoms)} atoms) is not of the system that "
+            f"system.json describes ({len(topology)} atoms): atoms must come molecule by molecule "
+            "in the order of the system"
+        )
 
 
 def advance(simulation: Simulation, steps: int, every: int, progress: Progress | None = None) -> None:
