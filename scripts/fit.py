@@ -6,11 +6,14 @@ with logged(snakemake.log[0]):
     from oligopoly import frames
     from oligopoly.ace.fit import Weights, fit
 
+    prefix = Path(snakemake.output.yaml).with_suffix("")
     fit(
         frames.read(snakemake.input.train),
         frames.read(snakemake.input.test),
-        Path(snakemake.output.yaml).with_suffix(""),
+        prefix,
         weights=Weights(**snakemake.params.weights),
         threads=snakemake.threads,
         **snakemake.params.trainer,
     )
+    for name in (snakemake.output.metrics, snakemake.output.predictions):
+        prefix.with_name(f"{prefix.name}.{Path(name).name}").replace(name)

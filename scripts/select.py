@@ -11,8 +11,8 @@ with logged(snakemake.log[0]):
         snakemake.output.chunks,
         snakemake.output.ledger,
         int(snakemake.wildcards.gen),
-        potential_file=snakemake.input.potential,
-        active_set_file=snakemake.input.active_set,
+        potential_file=snakemake.input.potential[0],
+        active_set_file=snakemake.input.active_set[0],
         seed=derive(snakemake.params.seed, "select", snakemake.wildcards.gen),
         **snakemake.params.choice,
     )

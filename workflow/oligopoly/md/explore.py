@@ -293,5 +293,6 @@ class _Framer:
         if stop is not None:
             before = stop.time_fs - sample.time_fs
             when = f", {before:.0f} fs later" if before > 0 else ""
+            atoms.info["stopped"] = before == 0
             atoms.info["stop_reason"] = f"{stop.outcome}{when}: {stop.reason}"
         return atoms

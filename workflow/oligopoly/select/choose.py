@@ -15,9 +15,9 @@ def by_extrapolation_grade(
     """MaxVol (Podryabinkin and Shapeev, Comput. Mater. Sci. 140 (2017) 171) over all candidates.
 
     The environments of all offered frames compete with those of the active set for a place in the
-    square matrix of largest volume. A frame is chosen if one of its atoms wins a place; frames that
-    stopped a run come first, then those with more winners, and at most `budget` are taken.
-    Fills `chosen` and `reason`.
+    square matrix of largest volume. A frame is chosen if one of its atoms wins a place or if it is
+    the moment that stopped a run. Those moments come first, then the frames with more winners, and
+    at most `budget` are taken. Fills `chosen` and `reason`.
     """
     offered = [candidate for candidate in candidates if candidate.offered]
     if not offered:
@@ -35,19 +35,19 @@ def by_extrapolation_grade(
         winners += np.bincount(np.concatenate(owners)[entered], minlength=len(offered))
     order = sorted(
         range(len(offered)),
-        key=lambda i: (not _stopped_a_run(offered[i]), -winners[i], -offered[i].score),
+        key=lambda i: (not _is_stop(offered[i]), -winners[i], -offered[i].score),
     )
     taken = 0
     for i in order:
         candidate = offered[i]
-        stopped = _stopped_a_run(candidate)
-        if not winners[i] and not stopped:
+        if not winners[i] and not _is_stop(candidate):
             candidate.reason = "adds nothing: no atom enters the active set"
         elif taken >= budget:
             candidate.reason = f"budget of {budget} spent on better ones ({winners[i]} winning atoms)"
         else:
             candidate.chosen = True
             taken += 1
+            stopped = candidate.atoms.info.get("stop_reason")
             candidate.reason = f"{winners[i]} atoms enter the active set" + (
                 f"; stopped a run: {stopped}" if stopped else ""
             )
@@ -94,5 +94,5 @@ def select(
             candidate.reason = "below gamma_select"
 
 
-def _stopped_a_run(candidate: Candidate) -> str:
-    return str(candidate.atoms.info.get("stop_reason", ""))
+def _is_stop(candidate: Candidate) -> bool:
+    return bool(candidate.atoms.info.get("stopped", False))
