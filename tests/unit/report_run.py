@@ -54,7 +54,7 @@ def _errors(force, n=60):
 
 def _generation(folder, g, last, rng):
     force = 45 + 40 * np.exp(-g)
-    kinds = {"periodic": _errors(force * 1.05, 40), "cluster": _errors(force * 0.8, 20)}
+    kinds = {"bulk": _errors(force * 1.05, 40), "cluster": _errors(force * 0.8, 20)}
     metrics = {
         "train": {"all": _errors(force * 0.85, 200 + 40 * g), "by_config_type": {}},
         "test": {"all": _errors(force), "by_config_type": kinds},

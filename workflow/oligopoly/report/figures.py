@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from oligopoly.properties.contacts import REACHABLE
+from oligopoly.report.numbers import quantity
 from oligopoly.report.style import (
     ACE,
     FRESH,
@@ -17,12 +18,13 @@ from oligopoly.report.style import (
 )
 
 
-def learning_curve(held_out: dict, fresh: dict, trained_on: dict, force_limit=None):
+def learning_curve(held_out: dict, fresh: dict, liquid: dict, trained_on: dict, force_limit=None):
     """Force and energy errors over generations.
 
-    held_out, fresh : {generation: {force_rmse_meV_A, energy_rmse_meV_atom, pressure_rmse_bar}};
-    fresh ones are errors of the generation before on structures just selected. trained_on :
-    {generation: frames}. force_limit : meV/A, drawn dashed.
+    held_out, fresh, liquid : {generation: {force_rmse_meV_A, energy_rmse_meV_atom,
+    pressure_rmse_bar}}; fresh ones are errors of the generation before on structures just
+    selected, liquid ones those of periodic held-out frames alone. trained_on : {generation:
+    frames}. force_limit : meV/A, drawn dotted.
     """
     figure, axes = panels(3, 2.9)
     quantities = (
@@ -33,13 +35,14 @@ def learning_curve(held_out: dict, fresh: dict, trained_on: dict, force_limit=No
     for ax, (key, label) in zip(axes, quantities, strict=True):
         for errors, colour, marker, name in (
             (held_out, ACE, "o-", "held-out frames"),
-            (fresh, FRESH, "s--", "freshly selected, before training"),
+            (liquid, SERIES[5], "^-", "periodic ones alone"),
+            (fresh, FRESH, "s--", "freshly selected"),
         ):
             points = [(g, e[key]) for g, e in sorted(errors.items()) if e.get(key) is not None]
             if points:
                 ax.plot(*zip(*points, strict=True), marker, color=colour, label=name)
         if key == "force_rmse_meV_A" and force_limit:
-            ax.axhline(force_limit, color=MUTED, lw=0.9, ls=":", label="required of held-out")
+            ax.axhline(force_limit, color=MUTED, lw=0.9, ls=":", label="limit for held-out")
         ax.set_ylabel(label)
         ax.margins(y=0.12)
         ax.autoscale_view()
@@ -47,8 +50,8 @@ def learning_curve(held_out: dict, fresh: dict, trained_on: dict, force_limit=No
         generations = sorted(set(held_out) | set(fresh))
         ax.set_xticks(generations[:: 1 + len(generations) // 9])
         ax.set_xlabel("generation")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    if trained_on:
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    if len(trained_on) > 1:
         first, last = min(trained_on), max(trained_on)
         axes[0].text(
             0.98, 0.04, f"{trained_on[first]} → {trained_on[last]} training frames",
@@ -71,7 +74,8 @@ def density_shift_curve(shifts: dict, allowed: float | None = None):
         ax.errorbar(g, value, error, fmt="o-", color=SERIES[k % 6], label=system)
     ax.set_xlabel("generation")
     ax.set_ylabel("density shift by linear\nresponse (%)")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    generations = sorted({point[0] for points in shifts.values() for point in points})
+    ax.set_xticks(generations[:: 1 + len(generations) // 9])
     ax.legend()
     return figure
 
@@ -87,7 +91,7 @@ def gamma_distributions(by_generation: dict, select: float | None, stop: float |
     low = max(everything.min() * 0.9, 1e-3)
     high = min(max(everything.max(), stop or 0) * 1.2, low * 1e6)
     bins = np.geomspace(low, high, 40)
-    shades = np.linspace(0.25, 1, len(by_generation))
+    shades = np.linspace(1, 0.3, len(by_generation))[::-1]
     for shade, (generation, values) in zip(shades, sorted(by_generation.items()), strict=True):
         colour = _towards_white(ACE, shade)
         finite = values[np.isfinite(values)]
@@ -156,7 +160,7 @@ def parity(pairs: list[tuple[str, str, np.ndarray, np.ndarray]]):
         )  # fmt: skip
         rmse = np.sqrt(np.mean((ace - reference) ** 2))
         ax.text(
-            0.04, 0.96, f"RMSE {rmse:.3g} {unit}\n{len(reference):,} values",
+            0.04, 0.96, f"RMSE {quantity(rmse)} {unit}\n{len(reference):,} values",
             transform=ax.transAxes, va="top", fontsize=8.5,
         )  # fmt: skip
         ax.set_xlabel(f"reference {name} ({unit})")
@@ -169,12 +173,17 @@ def parity(pairs: list[tuple[str, str, np.ndarray, np.ndarray]]):
 
 
 def selection(counts: list[tuple[str, int, int, int]]):
-    """Frames per generation: (name, chosen, audit, left out)."""
+    """Frames per generation: (name, chosen, held out, audit, left out)."""
     figure, (ax,) = panels(1, 0.8 + 0.26 * len(counts), width=HALF * 1.5)
     y = np.arange(len(counts))
     left = np.zeros(len(counts))
     for k, (label, colour) in enumerate(
-        (("chosen for training", ACE), ("random audit", FRESH), ("left out", "#D0D0D0"))
+        (
+            ("chosen for training", ACE),
+            ("held out", SERIES[5]),
+            ("random audit", FRESH),
+            ("left out", "#D0D0D0"),
+        )
     ):
         width = np.array([row[k + 1] for row in counts], float)
         ax.barh(y, width, left=left, color=colour, label=label, height=0.7)
@@ -182,7 +191,7 @@ def selection(counts: list[tuple[str, int, int, int]]):
     ax.set_yticks(y, [row[0] for row in counts])
     ax.invert_yaxis()
     ax.set_xlabel("frames considered")
-    figure.legend(loc="outside upper center", ncols=3)
+    figure.legend(loc="outside upper center", ncols=4)
     return figure
 
 

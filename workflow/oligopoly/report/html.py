@@ -9,6 +9,7 @@ import yaml
 
 from oligopoly import files
 from oligopoly.report import figures, results, style, verdict
+from oligopoly.report.numbers import quantity
 from oligopoly.report.page import (
     Html,
     details,
@@ -22,7 +23,6 @@ from oligopoly.report.page import (
     text,
 )
 from oligopoly.report.results import Results
-from oligopoly.report.verdict import quantity
 
 
 def build(run_dir: str | Path, out_html: str | Path) -> None:
@@ -80,13 +80,19 @@ def _learning(run: Results):
     }
     if not held_out and not fresh:
         return section("learning", "Learning curve", missing("No potential has been fitted yet."))
+    liquid = {
+        g.number: g.metrics["test"]["by_config_type"]["bulk"]
+        for g in run.generations
+        if g.metrics and "bulk" in g.metrics["test"]["by_config_type"]
+    }
     trained_on = {g.number: g.trained_on for g in run.generations if g.trained_on}
     parts = [
         _show(
-            figures.learning_curve(held_out, fresh, trained_on, _force_limit(run, held_out)),
-            "Errors of each generation's potential on frames that are never trained on, and of the "
+            figures.learning_curve(held_out, fresh, liquid, trained_on, _force_limit(run, held_out)),
+            "Errors of each generation's potential on frames that are never trained on (all of them, "
+            "and the periodic ones alone, without clusters and molecules pushed together), and of the "
             "potential before on the structures just selected for this generation, before they were "
-            "trained on. The second is what meets the unknown: it should come down towards the first.",
+            "trained on. That is what meets the unknown: it should come down towards the others.",
             "force, energy and pressure errors over generations",
         )
     ]
@@ -96,6 +102,8 @@ def _learning(run: Results):
     rows = []
     for g in run.generations:
         one, two = held_out.get(g.number, {}), fresh.get(g.number, {})
+        if not one and not two:
+            continue
         rows.append(
             (g.name, g.trained_on or "", _n(one.get("force_rmse_meV_A")),
              _n(one.get("force_rmse_percent")), _n(one.get("energy_rmse_meV_atom")),
@@ -193,15 +201,17 @@ def _selection(run: Results):
         if not g.ledger:
             continue
         audit = sum(r["reason"].startswith("audit") for r in g.ledger)
-        chosen = sum(r["chosen"] == "1" for r in g.ledger) - audit
-        counts.append((f"generation {g.name}", chosen, audit, len(g.ledger) - chosen - audit))
+        held_out = sum(r["reason"].endswith("held out") for r in g.ledger)
+        chosen = sum(r["chosen"] == "1" for r in g.ledger) - audit - held_out
+        rest = len(g.ledger) - chosen - audit - held_out
+        counts.append((f"generation {g.name}", chosen, held_out, audit, rest))
         kinds[g.name] = Counter((_kind(r["reason"]), r["chosen"] == "1") for r in g.ledger)
     if not counts:
         return section("selection", "What was selected, and why", missing("Nothing was selected yet."))
     parts = [
         _show(
             figures.selection(counts),
-            "Frames considered in each generation. The audit is drawn by lot from what was not "
+            "Frames considered in each generation. Audited frames are held out too: the audit is drawn by lot from what was not "
             "selected, to see whether leaving it out was right.",
             "frames chosen, audited and left out per generation",
         ),
@@ -244,15 +254,20 @@ def _by_generation(what: str, counts: dict[str, Counter], caption: str) -> Html:
 
 
 def _kind(reason: str) -> str:
-    """A ledger's reason without its numbers, so that equal reasons can be counted."""
-    head = re.split(r"[:(]", reason)[0] if not reason.startswith("audit") else "audit"
-    if "stopped a run" in reason:
-        head = "stopped a run"
-    return re.sub(r"^\d+ ", "", re.sub(r"\b\d+(\.\d+)?\b(?!$)", "N", head)).strip().replace("N ", "", 1)
+    """A ledger's reason without what differs from frame to frame, so that it can be counted."""
+    if reason.startswith("audit"):
+        return "random audit"
+    if stopped := re.search(r"stopped a run: (\w+)", reason):
+        return f"stopped a run: {stopped[1].replace('_', ' ')}"
+    if pool := re.match(r"(initial pool): .*, (.*)", reason):
+        return f"{pool[1]}, {pool[2]}"
+    if "enter the active set" in reason:
+        return "enters the active set"
+    return re.sub(r" of \d+", "", re.split(r"[:(]", reason)[0]).replace("gamma_select", "γ select").strip()
 
 
 def _accuracy(run: Results):
-    last = next((g for g in reversed(run.generations) if g.metrics), None)
+    last = run.fitted
     if last is None:
         return section("accuracy", "Accuracy on held-out frames", missing("Nothing was fitted yet."))
     parts = []
@@ -470,7 +485,7 @@ def _timings(run: Results):
             "are counted each."
         ),
         _show(figures.timings(total), "Wall-clock time of all jobs of a stage.", "time per stage"),
-        table(("stage", "jobs", "seconds", "longest (s)", "peak memory (MB)"), rows, numbers=(1, 2, 4)),
+        table(("stage", "jobs", "seconds", "longest (s)", "peak memory (MB)"), rows, numbers=(1, 2, 3, 4)),
     )
 
 
@@ -480,7 +495,7 @@ def _provenance(run: Results):
         parts.append(_tree(run.provenance))
     else:
         parts.append(missing("There is no final potential yet, so nothing to say about its origin."))
-    last = run.last
+    last = run.fitted
     if last and last.composition:
         counts: Counter = Counter()
         for (system, generation, sampler), number in last.composition.items():

@@ -17,7 +17,7 @@ figure img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: .87rem; margin-top: .4rem; max-width: 46rem; }
 .scroll { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; font-size: .87rem; }
-caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
+.caption { color: var(--soft); font-size: .87rem; margin: 1.2rem 0 .2rem; }
 th { text-align: left; font-weight: 600; border-bottom: 1.5px solid var(--ink); }
 th, td { padding: .28rem .9rem .28rem 0; vertical-align: top; }
 td { border-bottom: 1px solid var(--line); }
@@ -72,8 +72,8 @@ def table(header, rows, numbers=(), caption: str = "") -> Html:
 
     head = f"<thead><tr>{cells(list(header), 'th')}</tr></thead>"
     body = "".join(f"<tr>{cells(list(row), 'td')}</tr>" for row in rows)
-    title = f"<caption>{text(caption)}</caption>" if caption else ""
-    return Html(f'<div class="scroll"><table>{title}{head}<tbody>{body}</tbody></table></div>')
+    title = f'<p class="caption">{text(caption)}</p>' if caption else ""
+    return Html(f'<div class="scroll">{title}<table>{head}<tbody>{body}</tbody></table></div>')
 
 
 def mark(passed: bool | None) -> Html:

@@ -55,8 +55,14 @@ class Results:
         return self.config.get("run") or self.folder.name
 
     @property
-    def last(self) -> Generation | None:
-        return self.generations[-1] if self.generations else None
+    def fitted(self) -> Generation | None:
+        """The last generation that has a potential."""
+        return next((g for g in reversed(self.generations) if g.metrics), None)
+
+    @property
+    def assessed(self) -> Generation | None:
+        """The last generation that has a verdict."""
+        return next((g for g in reversed(self.generations) if g.assess), None)
 
 
 def read(folder: str | Path) -> Results:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from oligopoly.properties.contacts import hole
+from oligopoly.report.numbers import quantity
 from oligopoly.report.results import Results
 
 
@@ -50,21 +51,21 @@ def judge(results: Results) -> Verdict:
 
 
 def _story(results: Results) -> list[str]:
-    last = results.last
+    last, judged = results.fitted, results.assessed
     if last is None:
-        return ["No generation has been started."]
+        return ["No potential has been fitted yet."]
     story = [
-        f"{len(results.generations)} generations were run (000 to {last.name}); the last potential "
+        f"{last.number + 1} generations were fitted (000 to {last.name}); the last potential "
         f"was trained on {last.trained_on} structures, with {last.held_out} held out."
     ]
-    if last.assess:
+    if judged:
         decision = {
             "converged": "The loop converged",
             "last generation": "The loop ended because its last generation was reached"
-            + (", with every criterion met" if last.assess.get("converged") else ""),
-            "go on": "The loop has not converged yet",
-        }.get(last.assess.get("decision"), "The loop was assessed")
-        reasons = " ".join(_sentence(r) for r in last.assess.get("reasons", []))
+            + (", with every criterion met" if judged.assess["converged"] else ""),
+            "go on": f"After generation {judged.name} the loop goes on",
+        }[judged.assess["decision"]]
+        reasons = " ".join(_sentence(r) for r in judged.assess["reasons"])
         story.append(f"{decision}. {reasons}".strip())
     return story
 
@@ -76,19 +77,19 @@ def _sentence(words: str) -> str:
 
 
 def _loop(results: Results) -> list[Check]:
-    last = results.last
-    if not (last and last.assess):
+    last = results.assessed
+    if last is None:
         return []
     return [
         Check(
-            f"last generation: {c['name']}",
+            f"generation {last.name}: {c['name']}",
             quantity(c.get("value"), c.get("error"), c.get("unit", "")),
             f"at most {c['limit']:g} {c.get('unit') or ''}".strip()
             if isinstance(c.get("limit"), int | float)
             else str(c.get("limit", "")),
             c.get("passed"),
         )
-        for c in last.assess.get("criteria", [])
+        for c in last.assess["criteria"]
     ]
 
 
@@ -139,15 +140,3 @@ def _liquids(results: Results) -> list[Check]:
             )
         )
     return checks
-
-
-def quantity(value, error=None, unit: str = "") -> str:
-    """A number with its error and unit, as people write it."""
-    if value is None:
-        return "not known"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    if error is not None:
-        text += f" ± {error:.2g}"
-    return f"{text} {unit or ''}".strip()
