@@ -169,7 +169,7 @@ def test_production_runs_both_ensembles(hexane, tmp_path):
         "settle_fs": 30,
         "sample_every_fs": 30,
         "timestep_fs": 1.5,
-        "nvt_timestep_fs": 0.5,
+        "nvt_timestep_fs": 1.0,
         "hydrogen_mass": 4.03,
         "seed": 2,
     }

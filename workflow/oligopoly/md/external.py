@@ -93,7 +93,6 @@ class _Callback:
         self.images = np.zeros((len(atoms), 3))
         self.gamma: tuple[int, np.ndarray | None] = (-1, None)
         self.failure: BaseException | None = None
-        self.steps = 0
 
     def __call__(self, caller, step, nlocal, tag, x, f) -> None:
         if self.failure is not None:
@@ -121,7 +120,6 @@ class _Callback:
         self.lmp.fix_external_set_virial_global(FIX, [-xx, -yy, -zz, -xy, -xz, -yz])
         if wanted:
             self.gamma = (int(step), np.array(result.gamma))
-        self.steps += 1
 
     def _box(self) -> tuple[np.ndarray, np.ndarray]:
         if not self.periodic:

@@ -78,7 +78,7 @@ class Sample:
 
 
 class Simulation:
-    """MD of `atoms` with `engine`; use it in a `with` statement, `open` does both.
+    """MD of `atoms` with `engine`; `open_simulation` closes it again.
 
     Steps count from the construction or from the last `restart_clock`. Every failure of the
     motion, LAMMPS' own or the engine's, is raised as `outcomes.Failed`; an exception in the
@@ -93,7 +93,6 @@ class Simulation:
         self.lmp = start(log)
         try:
             atoms = placement.oriented(atoms)
-            self.numbers = np.array(atoms.numbers)
             engine.load(self.lmp, atoms, conditions.hydrogen_mass)
             self._command("thermo_style custom step temp pe ke press vol")
             self._command("thermo_modify norm no lost error flush no")
@@ -118,9 +117,10 @@ class Simulation:
     def ensemble(self, steps: int, volume_ratio: float | None = None) -> None:
         """Integrate as the conditions say, any ramp being over after `steps` more.
 
-        With `volume_ratio` the volume is brought there over these steps, at constant temperature
-        and under no pressure: box and positions are scaled together a little at every step (`fix
-        deform`), so that bonds relax meanwhile; a jump would press atoms into each other.
+        With `volume_ratio` the volume is brought to that times the present one over these steps, at
+        constant temperature and without a barostat: box and positions are scaled together a little
+        at every step (`fix deform`), so that bonds relax meanwhile; a jump would press atoms into
+        each other.
         """
         c, units = self.conditions, self.engine.units
         temperature = f"temp {c.temperature:.17g} {c.temperature:.17g} {THERMOSTAT / units.time:.17g}"
