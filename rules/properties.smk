@@ -23,6 +23,7 @@ rule properties:
     params:
         labeler=cfg.label.labeler.model_dump(),
         temperature=lambda w: cfg.systems[w.system].temperature,
+        role=lambda w: cfg.systems[w.system].role,
         tolerance=lambda w: getattr(
             cfg.produce.density_tolerance_percent, cfg.systems[w.system].role
         ),

@@ -1,1 +1,14 @@
+from oligopoly.logs import logged
 
+with logged(snakemake.log[0]):
+    from oligopoly.provenance import finish
+
+    finish(
+        snakemake.input.potential,
+        snakemake.input.train[0],
+        snakemake.input.verdicts,
+        snakemake.output.potential,
+        snakemake.output.provenance,
+        snakemake.output.config,
+        config=snakemake.params.config,
+    )
