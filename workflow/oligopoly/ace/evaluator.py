@@ -215,7 +215,7 @@ def _flatten(plans: list[terms.Plan], potential, elements: list[str]) -> _Flat:
             lists = [x for row, columns in zip(shell.rows, shell.radials) for x in (len(columns), row, *columns)]
             lmax = len(shell.radials) - 1
             shells[a, b] = (
-                put(floats, table, float), len(shell.values) - 1, groups, lmax, put(ints, lists, np.int64), shell.core_row
+                put(floats, table, float), len(shell.values) - 1, shell.values.shape[1], groups, lmax, put(ints, lists, np.int64), shell.core_row
             )  # fmt: skip
             per_bin = (len(shell.values) - 1) / shell.rcut
             pairs[a, b] = shell.rcut**2, shell.rcut, per_bin, bond.r_in, bond.delta_in
@@ -230,13 +230,15 @@ def _flatten(plans: list[terms.Plan], potential, elements: list[str]) -> _Flat:
 
 
 def _table(shell: terms.Shell) -> tuple[np.ndarray, int]:
-    """(knots, 2, functions padded to eights): values, and slopes times the bin width; and the number of eights."""
+    """(knots, 2, functions): values, and slopes times the bin width; and the number of eights in `functions`.
+
+    Rows are not padded, to keep the table in the cache: the last eight of a row read into the next one, and
+    what they find there is not used.
+    """
     knots, functions = shell.values.shape
-    groups = -(-functions // 8)
-    table = np.zeros((knots, 2, 8 * groups))
-    table[:, 0, :functions] = shell.values
-    table[:, 1, :functions] = shell.slopes * shell.rcut / (knots - 1)
-    return table, groups
+    width = shell.rcut / (knots - 1)
+    table = np.stack([shell.values, width * shell.slopes], axis=1)
+    return np.concatenate([table.ravel(), np.zeros(8)]), -(-functions // 8)
 
 
 def _symmetric(quadratic: dict[tuple[int, int], float], rows: int):

@@ -11,12 +11,14 @@ import math
 import numpy as np
 from numba import njit
 
-from oligopoly.ace.simd import load, splat, sqrt, store, total, transpose
+from oligopoly.ace.simd import (
+    floor, load, load_from, minimum, peek, poke, splat, sqrt, store, store_integers, total, transpose,
+)  # fmt: skip
 
 # columns of `meta`, one row per central element
 ROWS, LEAVES, PRODUCTS, PRODUCTS_AT, S_PTR, S_IDX, S_VAL, LINEAR, B_COUNT, B_PTR, B_IDX, B_VAL, ZBL, META = range(14)
 # columns of `shells`, one row per (central element, neighbour element)
-TABLE, BINS, GROUPS, LMAX, LISTS, CORE, SHELL = range(7)
+TABLE, BINS, FUNCTIONS, GROUPS, LMAX, LISTS, CORE, SHELL = range(8)
 # columns of `pair_values`: cutoff squared, cutoff, bins per Angstrom, inner cutoff of zbl and its width
 RCUT2, RCUT, PER_BIN, R_IN, DELTA_IN, PAIR = range(6)
 
@@ -38,41 +40,47 @@ def angular_coefficients(lmax: int) -> np.ndarray:
 
 
 @njit(**_options)
-def _filter(members, count, xyz, first, neighbours, e, rcut2, rcut, distance, indices, slot0, dummy):
-    """Neighbours of element `e` within the cutoff: vectors to `distance`, indices to `indices`; the number of slots."""
+def _filter(members, count, xyz, first, elements, neighbours, e, rcut2, rcut, distance, indices, slot0, dummy):
+    """Neighbours of element `e` within the cutoff: vectors to `distance`, indices to `indices`; the number of slots.
+
+    Without branches: each candidate is written to the next free slot, which only counts if it is near enough.
+    """
     width = 0
-    counts = np.empty(8, np.int64)
-    for k in range(8):
-        n = 0
-        if k < count:
-            i = members[k]
-            x, y, z = xyz[i, 0], xyz[i, 1], xyz[i, 2]
-            for p in range(first[i, e], first[i, e + 1]):
-                j = neighbours[p]
-                dx, dy, dz = xyz[j, 0] - x, xyz[j, 1] - y, xyz[j, 2] - z
-                s = slot0 + n
-                distance[s, 0, k] = dx
-                distance[s, 1, k] = dy
-                distance[s, 2, k] = dz
-                indices[s, k] = j
-                n += dx * dx + dy * dy + dz * dz < rcut2
-        counts[k] = n
-        width = max(width, n)
+    counts = np.zeros(8, np.int64)
+    for k in range(count):
+        i = peek(members, k)
+        x, y, z = peek(xyz, 3 * i), peek(xyz, 3 * i + 1), peek(xyz, 3 * i + 2)
+        slot = 8 * slot0 + k
+        row = i * (elements + 1) + e
+        for p in range(peek(first, row), peek(first, row + 1)):
+            j = peek(neighbours, p)
+            dx, dy, dz = peek(xyz, 3 * j) - x, peek(xyz, 3 * j + 1) - y, peek(xyz, 3 * j + 2) - z
+            poke(distance, 4 * slot - 3 * k, dx)
+            poke(distance, 4 * slot - 3 * k + 8, dy)
+            poke(distance, 4 * slot - 3 * k + 16, dz)
+            poke(indices, slot, j)
+            slot += 8 * (dx * dx + dy * dy + dz * dz < rcut2)
+        counts[k] = slot // 8 - slot0
+        width = max(width, counts[k])
     for k in range(8):
         for s in range(slot0 + counts[k], slot0 + width):
-            distance[s, 0, k] = rcut
-            distance[s, 1, k] = 0.0
-            distance[s, 2, k] = 0.0
-            indices[s, k] = dummy
+            poke(distance, 32 * s + k, rcut)
+            poke(distance, 32 * s + k + 8, 0.0)
+            poke(distance, 32 * s + k + 16, 0.0)
+            poke(indices, 8 * s + k, dummy)
     return width
 
 
 @njit(**_options)
-def _hermite(table, row, groups, w0, w1, w2):
-    """Value without f0, or slope, of eight functions at one distance."""
-    f0, d0 = load(table, row), load(table, row + groups)
-    f1, d1 = load(table, row + 2 * groups), load(table, row + 3 * groups)
-    return w0 * (f1 - f0) + w1 * d0 + w2 * d1
+def _cubic(table, row, functions, t):
+    """Eight functions and their slopes per bin, at the fraction `t` of the bin that starts with `row`."""
+    f0, d0 = load_from(table, row), load_from(table, row + functions)
+    f1, d1 = load_from(table, row + 2 * functions), load_from(table, row + 3 * functions)
+    t = splat(t)
+    rise = f1 - f0
+    c3 = (d0 - rise) + (d1 - rise)
+    q = (rise - d0) - c3 + t * c3
+    return f0 + t * (d0 + t * q), d0 + t * (q + q + t * c3)
 
 
 @njit(**_options)
@@ -89,37 +97,25 @@ def _store_transposed(y, at, v0, v1, v2, v3, v4, v5, v6, v7):
 
 
 @njit(**_options)
-def _radial(y, r_at, d_at, table, groups, w, row):
-    """Hermite interpolation of all radial functions of one slot, values to `r_at` and slopes to `d_at`.
+def _radial(y, r_at, d_at, table, groups, functions, t, rows):
+    """Hermite interpolation of all radial functions of one slot, values to `r_at` and slopes (per bin) to `d_at`.
 
-    Eight functions of one lane at a time, then transposed to eight lanes of one function. `row` (8,) is
-    the lane's place in the table, `w` (6, 8) the weights of f1 - f0, d0 and d1 for the value and the slope.
+    Eight functions of one lane at a time, then transposed to eight lanes of one function. `rows` (8,) is
+    the lane's place in the table, `t` (8,) the fraction of its bin.
     """
-    for g in range(groups):
-        _store_transposed(
-            y,
-            r_at + 8 * g,
-            load(table, row[0] + g) + _hermite(table, row[0] + g, groups, w[0, 0], w[1, 0], w[2, 0]),
-            load(table, row[1] + g) + _hermite(table, row[1] + g, groups, w[0, 1], w[1, 1], w[2, 1]),
-            load(table, row[2] + g) + _hermite(table, row[2] + g, groups, w[0, 2], w[1, 2], w[2, 2]),
-            load(table, row[3] + g) + _hermite(table, row[3] + g, groups, w[0, 3], w[1, 3], w[2, 3]),
-            load(table, row[4] + g) + _hermite(table, row[4] + g, groups, w[0, 4], w[1, 4], w[2, 4]),
-            load(table, row[5] + g) + _hermite(table, row[5] + g, groups, w[0, 5], w[1, 5], w[2, 5]),
-            load(table, row[6] + g) + _hermite(table, row[6] + g, groups, w[0, 6], w[1, 6], w[2, 6]),
-            load(table, row[7] + g) + _hermite(table, row[7] + g, groups, w[0, 7], w[1, 7], w[2, 7]),
-        )
-        _store_transposed(
-            y,
-            d_at + 8 * g,
-            _hermite(table, row[0] + g, groups, w[3, 0], w[4, 0], w[5, 0]),
-            _hermite(table, row[1] + g, groups, w[3, 1], w[4, 1], w[5, 1]),
-            _hermite(table, row[2] + g, groups, w[3, 2], w[4, 2], w[5, 2]),
-            _hermite(table, row[3] + g, groups, w[3, 3], w[4, 3], w[5, 3]),
-            _hermite(table, row[4] + g, groups, w[3, 4], w[4, 4], w[5, 4]),
-            _hermite(table, row[5] + g, groups, w[3, 5], w[4, 5], w[5, 5]),
-            _hermite(table, row[6] + g, groups, w[3, 6], w[4, 6], w[5, 6]),
-            _hermite(table, row[7] + g, groups, w[3, 7], w[4, 7], w[5, 7]),
-        )
+    n = functions
+    for group in range(groups):
+        o = 8 * group
+        r0, d0 = _cubic(table, peek(rows, 0) + o, n, peek(t, 0))
+        r1, d1 = _cubic(table, peek(rows, 1) + o, n, peek(t, 1))
+        r2, d2 = _cubic(table, peek(rows, 2) + o, n, peek(t, 2))
+        r3, d3 = _cubic(table, peek(rows, 3) + o, n, peek(t, 3))
+        r4, d4 = _cubic(table, peek(rows, 4) + o, n, peek(t, 4))
+        r5, d5 = _cubic(table, peek(rows, 5) + o, n, peek(t, 5))
+        r6, d6 = _cubic(table, peek(rows, 6) + o, n, peek(t, 6))
+        r7, d7 = _cubic(table, peek(rows, 7) + o, n, peek(t, 7))
+        _store_transposed(y, r_at + o, r0, r1, r2, r3, r4, r5, r6, r7)
+        _store_transposed(y, d_at + o, d0, d1, d2, d3, d4, d5, d6, d7)
 
 
 @njit(**_options)
@@ -233,8 +229,8 @@ def _quadratic(x, g, rows, pointers, columns, values, linear):
     for row in range(rows):
         c = splat(linear[row])
         s = c
-        for p in range(pointers[row], pointers[row + 1]):
-            s = s + values[p] * load(x, columns[p])
+        for p in range(peek(pointers, row), peek(pointers, row + 1)):
+            s = s + peek(values, p) * load(x, peek(columns, p))
         store(g, row, s)
         energy = energy + (s + c) * load(x, row)
     return energy * 0.5
@@ -286,8 +282,11 @@ def _contract(w, g, y, r, d, lmax, lists):
 
 
 @njit(**_options)
-def _gradient(w, x_, y_, z_, inverse, lmax, coefficients):
-    """dE/d(neighbour position) of eight pairs from the contracted adjoints; x_, y_, z_ is the unit vector."""
+def _gradient(w, x_, y_, z_, inverse, per_bin, lmax, coefficients):
+    """dE/d(neighbour position) of eight pairs from the contracted adjoints; x_, y_, z_ is the unit vector.
+
+    sum_lm (W' Y) u + (W dY/du projected on the plane at right angles to u) / r, W' being slopes per bin.
+    """
     sx, sy, sz, along = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     tr, ti = splat(1.0), splat(0.0)
     for m in range(lmax + 1):
@@ -318,7 +317,7 @@ def _gradient(w, x_, y_, z_, inverse, lmax, coefficients):
             tr, ti = tr * x_ - ti * y_, tr * y_ + ti * x_
         sz = sz + vr * tr + vi * ti
         along = along + er * tr + ei * ti
-    radial = along - (sx * x_ + sy * y_ + sz * z_) * inverse
+    radial = along * splat(per_bin) - (sx * x_ + sy * y_ + sz * z_) * inverse
     return radial * x_ + sx * inverse, radial * y_ + sy * inverse, radial * z_ + sz * inverse
 
 
@@ -376,11 +375,15 @@ def evaluate(
     """
     elements = shells.shape[1]
     dummy = xyz.shape[0] - 1
-    weights = np.empty((6, 8))
+    fractions = np.empty(8)
     bin_rows = np.empty(8, np.int64)
     lanes = np.empty((8, 8))
     flat_lanes = lanes.reshape(64)
     flat_distance = distance.reshape(distance.size)
+    flat_indices = indices.reshape(indices.size)
+    flat_forces = forces.reshape(forces.size)
+    flat_first = first.reshape(first.size)
+    flat_xyz = xyz.reshape(xyz.size)
     members = np.empty(8, np.int64)
     lmax_all = coefficients.shape[1] - 1
     fcut, dfcut = np.ones(8), np.zeros(8)
@@ -412,14 +415,16 @@ def evaluate(
             width = 0
             if shell[TABLE] >= 0:
                 width = _filter(
-                    members, count, xyz, first, neighbours, e, pair[RCUT2], pair[RCUT], distance, indices, slot, dummy
+                    members, count, flat_xyz, flat_first, elements, neighbours, e, pair[RCUT2], pair[RCUT],
+                    flat_distance, flat_indices, slot, dummy,
                 )
             widths[e] = width
             groups, lmax = shell[GROUPS], shell[LMAX]
             ny, nr = (lmax + 1) ** 2, 8 * groups
             table = floats[shell[TABLE] :]
             per_bin = pair[PER_BIN]
-            last = shell[BINS] - 1
+            last = float(shell[BINS] - 1)
+            functions = shell[FUNCTIONS]
             y_at, r_at, d_at = used, used + width * ny, used + width * (ny + nr)
             used += width * (ny + 2 * nr)
             for k in range(width):
@@ -428,23 +433,11 @@ def evaluate(
                 r = sqrt(dx * dx + dy * dy + dz * dz)
                 inverse = 1.0 / r
                 store(flat_distance, at + 3, inverse)
-                store(flat_lanes, 0, r * per_bin)
-                for q in range(8):
-                    s = lanes[0, q]
-                    b = min(int(s), last)
-                    bin_rows[q] = b * 2 * groups
-                    lanes[0, q] = s - b
-                t = load(flat_lanes, 0)
-                t2 = t * t
-                flat_weights = weights.reshape(48)
-                # with D = f1 - f0 and slopes times the bin width: f = f0 + w0 D + w1 d0 + w2 d1
-                store(flat_weights, 0, t2 * (3.0 - 2.0 * t))
-                store(flat_weights, 1, t * (1.0 + t * (t - 2.0)))
-                store(flat_weights, 2, t2 * (t - 1.0))
-                store(flat_weights, 3, per_bin * (6.0 * t * (1.0 - t)))
-                store(flat_weights, 4, per_bin * (1.0 + t * (3.0 * t - 4.0)))
-                store(flat_weights, 5, per_bin * (t * (3.0 * t - 2.0)))
-                _radial(y, r_at + k * nr, d_at + k * nr, table, groups, weights, bin_rows)
+                s = r * per_bin
+                b = minimum(floor(s), splat(last))
+                store_integers(bin_rows, 0, b * splat(2.0 * functions))
+                store(fractions, 0, s - b)
+                _radial(y, r_at + k * nr, d_at + k * nr, table, groups, functions, fractions, bin_rows)
                 _angular(y, y_at + k * ny, dx * inverse, dy * inverse, dz * inverse, lmax, coefficients)
             if shell[TABLE] >= 0:
                 _accumulate(x, y, r_at, nr, y_at, ny, width, lmax, ints[shell[LISTS] :])
@@ -504,12 +497,13 @@ def evaluate(
             r_at, d_at = used + width * ny, used + width * (ny + nr)
             used += width * (ny + 2 * nr)
             lists = ints[shell[LISTS] :]
+            per_bin = pair_values[centre, e, PER_BIN]
             for k in range(width):
                 at = 4 * (slot + k)
                 dx, dy, dz = load(flat_distance, at), load(flat_distance, at + 1), load(flat_distance, at + 2)
                 inverse = load(flat_distance, at + 3)
                 _contract(w, g, y, r_at + k * nr, d_at + k * nr, lmax, lists)
-                gx, gy, gz = _gradient(w, dx * inverse, dy * inverse, dz * inverse, inverse, lmax, coefficients)
+                gx, gy, gz = _gradient(w, dx * inverse, dy * inverse, dz * inverse, inverse, per_bin, lmax, coefficients)
                 fx, fy, fz = fx + gx, fy + gy, fz + gz
                 vxx, vyy, vzz = vxx + dx * gx, vyy + dy * gy, vzz + dz * gz
                 vyz, vxz, vxy = vyz + dy * gz, vxz + dx * gz, vxy + dx * gy
@@ -517,10 +511,10 @@ def evaluate(
                 store(flat_lanes, 1, gy)
                 store(flat_lanes, 2, gz)
                 for q in range(8):
-                    j = indices[slot + k, q]
-                    forces[j, 0] -= lanes[0, q]
-                    forces[j, 1] -= lanes[1, q]
-                    forces[j, 2] -= lanes[2, q]
+                    j = 3 * peek(flat_indices, 8 * (slot + k) + q)
+                    poke(flat_forces, j, peek(flat_forces, j) - peek(flat_lanes, q))
+                    poke(flat_forces, j + 1, peek(flat_forces, j + 1) - peek(flat_lanes, 8 + q))
+                    poke(flat_forces, j + 2, peek(flat_forces, j + 2) - peek(flat_lanes, 16 + q))
             slot += width
         store(flat_lanes, 0, fx)
         store(flat_lanes, 1, fy)

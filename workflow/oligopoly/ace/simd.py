@@ -51,6 +51,40 @@ def load(typingctx, array, index):
 
 
 @intrinsic
+def load_from(typingctx, array, start):
+    """V of elements start ... start + 7."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.load(builder.bitcast(builder.gep(data, [args[1]]), _VECTOR.as_pointer()), align=8)
+
+    return V(array, types.intp), codegen
+
+
+@intrinsic
+def peek(typingctx, array, index):
+    """Element `index` >= 0 of the flat array, without numba's care for negative indices and strides."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.load(builder.gep(data, [args[1]]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def poke(typingctx, array, index, value):
+    """Write element `index` >= 0 of the flat array."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        builder.store(args[2], builder.gep(data, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), codegen
+
+
+@intrinsic
 def store(typingctx, array, index, value):
     """Write V to elements 8 index ... 8 index + 7."""
 
@@ -113,17 +147,42 @@ for _python, _function in (
     _operator(_python, _function)
 
 
+def _call(builder, name, args):
+    kind = ir.FunctionType(_VECTOR, [_VECTOR] * len(args))
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v8f64"), args)
+
+
 @intrinsic
 def sqrt(typingctx, a):
     """Square root of each lane."""
+    return V(V), lambda context, builder, signature, args: _call(builder, "sqrt", args)
+
+
+@intrinsic
+def floor(typingctx, a):
+    """Largest whole number not above each lane."""
+    return V(V), lambda context, builder, signature, args: _call(builder, "floor", args)
+
+
+@intrinsic
+def minimum(typingctx, a, b):
+    """Smaller one of each pair of lanes."""
+    return V(V, V), lambda context, builder, signature, args: _call(builder, "minnum", args)
+
+
+@intrinsic
+def store_integers(typingctx, array, index, value):
+    """Write the lanes, whole numbers, to elements 8 index ... 8 index + 7 of an int64 array."""
 
     def codegen(context, builder, signature, args):
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(_VECTOR, [_VECTOR]), "llvm.sqrt.v8f64"
-        )
-        return builder.call(function, args)
+        integers = ir.VectorType(ir.IntType(64), LANES)
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        offset = builder.mul(args[1], ir.Constant(args[1].type, LANES))
+        pointer = builder.bitcast(builder.gep(data, [offset]), integers.as_pointer())
+        builder.store(builder.fptosi(args[2], integers), pointer, align=8)
+        return context.get_dummy_value()
 
-    return V(V), codegen
+    return types.void(array, types.intp, V), codegen
 
 
 @intrinsic
