@@ -179,7 +179,7 @@ def _structure(rng, frames=60, chains=12, length=16.0):
     pairs = {
         pair: {
             kind: {"reference": one, "ace": curves["ace"]["pairs"][pair][kind]}
-            | rdf.difference(r, one, curves["ace"]["pairs"][pair][kind])
+            | rdf.difference(r, one, curves["ace"]["pairs"][pair][kind], kind == "intra")
             for kind, one in kinds.items()
         }
         for pair, kinds in curves["reference"]["pairs"].items()

@@ -110,8 +110,8 @@ def _attempt(measure, *arguments):
 
 
 def _density(reference_dir, ace_dir, topology, tolerance, sigmas) -> dict:
-    one = density.from_thermo(reference_dir / "npt" / "thermo.tsv", topology.masses)
-    two = density.from_thermo(ace_dir / "npt" / "thermo.tsv", topology.masses)
+    one = density.from_thermo(reference_dir / "npt" / "thermo.tsv", topology.masses, "The reference density")
+    two = density.from_thermo(ace_dir / "npt" / "thermo.tsv", topology.masses, "The ACE density")
     deviation = 100 * (two["value"] / one["value"] - 1)
     sigma = 100 * np.hypot(two["error"] / one["value"], one["error"] * two["value"] / one["value"] ** 2)
     allowed = tolerance + sigmas * sigma
@@ -166,7 +166,7 @@ def _rdf(runs, topology) -> dict:
         pairs[pair] = {}
         for kind, one in kinds.items():
             two = measured["ace"]["pairs"][pair][kind]
-            pairs[pair][kind] = {"reference": one, "ace": two} | rdf.difference(r, one, two)
+            pairs[pair][kind] = {"reference": one, "ace": two} | rdf.difference(r, one, two, within=kind == "intra")
     return {"r_A": r, "pairs": pairs}
 
 
@@ -197,7 +197,7 @@ def _verdict(result) -> tuple[bool, list[str]]:
     )
     for name in ("reference", "ace"):
         if value[name]["warning"]:
-            sentences.append(f"Caution: {value[name]['warning']}")
+            sentences.append(value[name]["warning"])
     return stable and value["passed"], sentences
 
 

@@ -30,19 +30,24 @@ def measure(times, densities, name: str = "the density") -> dict:
         raise UserError(f"{name}: {len(densities)} samples are too few for a density; at least 10.")
     start, result = statistics.production(densities, name)
     spacing = float(times[-1] - times[0]) / (len(times) - 1)
+    tau, length = result.tau * spacing, float(times[-1] - times[start])
+    warning = result.warning and (
+        f"{name} rests on {length:.0f} ps with a correlation time of {tau:.1f} ps: shorter than "
+        f"{statistics.SHORTEST_RUN} correlation times, so its error is itself uncertain."
+    )
     return {
         "value": result.value,
         "error": result.error,
         "block_error": result.block_error,
-        "tau_ps": result.tau * spacing,
+        "tau_ps": tau,
         "effective_samples": result.effective,
         "equilibration_ps": float(times[start] - times[0]),
-        "production_ps": float(times[-1] - times[start]),
-        "warning": result.warning,
+        "production_ps": length,
+        "warning": warning,
     }
 
 
-def from_thermo(path: str | Path, masses) -> dict:
+def from_thermo(path: str | Path, masses, name: str = "the density") -> dict:
     """`measure` on the columns time_ps and volume_A3 of a thermo.tsv; masses (N,) in g/mol.
 
     From the volume and the real masses, since MD may have run with heavier hydrogens.
@@ -52,4 +57,4 @@ def from_thermo(path: str | Path, masses) -> dict:
     if missing:
         raise UserError(f"{path} lacks the column {sorted(missing)[0]}; it has {', '.join(table)}.")
     densities = from_volume(table["volume_A3"], masses)
-    return measure(table["time_ps"], densities, f"the density in {path}")
+    return measure(table["time_ps"], densities, name)

@@ -102,19 +102,23 @@ def _mean_curve(series) -> dict:
     return {"g": [m.value for m in means], "error": [m.error for m in means]}
 
 
-def difference(r, first: dict, second: dict) -> dict:
+def difference(r, first: dict, second: dict, within: bool = False) -> dict:
     """How far two curves of `pair_distributions` lie apart, each {"g", "error"} on the bins `r`.
 
     share : int |g1 - g2| r^2 dr / int g1 r^2 dr, the share of the pairs that sit elsewhere;
     noise : what statistical errors alone would give on average (E|x| = sigma sqrt(2/pi)).
+    within : the curves are of pairs within molecules; each is brought to the same number of pairs
+    first, since the mean density they are normalised by differs between the runs.
     """
     r = np.asarray(r)
-    one, two = np.array(first["g"]), np.array(second["g"])
-    sigma = np.hypot(first["error"], second["error"])
-    whole = np.sum(one * r**2)
-    if whole == 0:
-        return {"share": 0.0, "noise": 0.0}
+    curves = []
+    for curve in (first, second):
+        g, error = np.asarray(curve["g"]) * r**2, np.asarray(curve["error"]) * r**2
+        whole = g.sum() or 1.0
+        curves.append((g / whole, error / whole) if within else (g, error))
+    (one, error_one), (two, error_two) = curves
+    whole = one.sum() or 1.0
     return {
-        "share": float(np.sum(abs(one - two) * r**2) / whole),
-        "noise": float(np.sqrt(2 / np.pi) * np.sum(sigma * r**2) / whole),
+        "share": float(np.sum(abs(one - two)) / whole),
+        "noise": float(np.sqrt(2 / np.pi) * np.sum(np.hypot(error_one, error_two)) / whole),
     }

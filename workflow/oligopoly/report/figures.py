@@ -332,10 +332,11 @@ def displacements(msd: dict):
     for ax in (left, right):
         ax.set_xscale("log")
         ax.set_xlabel("lag time t (ps)")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{t:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
     left.set_yscale("log")
+    for axis in (left.xaxis, left.yaxis, right.xaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda t, _: f"{t:g}"))
+        axis.set_minor_formatter(NullFormatter())
     left.set_ylabel("mean squared displacement (Å²)")
     right.set_ylabel("local exponent d ln MSD / d ln t")
     right.set_ylim(0, 2.1)

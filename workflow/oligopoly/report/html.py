@@ -85,7 +85,7 @@ def _learning(run: Results):
         for g in run.generations
         if g.metrics and "bulk" in g.metrics["test"]["by_config_type"]
     }
-    trained_on = {g.number: g.trained_on for g in run.generations if g.trained_on}
+    trained_on = {g.number: g.trained_on for g in run.generations if g.metrics and g.trained_on}
     parts = [
         _show(
             figures.learning_curve(held_out, fresh, liquid, trained_on, _force_limit(run, held_out)),
@@ -249,7 +249,7 @@ def _by_generation(what: str, counts: dict[str, Counter], caption: str) -> Html:
     """Counts with one column per generation."""
     names = sorted({name for c in counts.values() for name in c}, key=lambda name: (
         name.startswith("of all"), -max(c[name] for c in counts.values()), name))  # fmt: skip
-    rows = [(name, *(c[name] or "" for c in counts.values())) for name in names]
+    rows = [(name, *(c.get(name, "") for c in counts.values())) for name in names]
     return table((what, *counts), rows, numbers=range(1, len(counts) + 1), caption=caption)
 
 
@@ -289,7 +289,8 @@ def _accuracy(run: Results):
             if not m["frames"]:
                 continue
             rows.append(
-                ("training" if part == "train" else "held out", name, m.get("frames", ""),
+                ("training" if part == "train" else "held out",
+                 "found by exploration" if name == "none" else name, m.get("frames", ""),
                  _n(m.get("force_rmse_meV_A")), _n(m.get("force_rmse_percent")),
                  _n(m.get("energy_rmse_meV_atom")), _n(m.get("pressure_rmse_bar")))
             )  # fmt: skip

@@ -55,8 +55,8 @@ def _story(results: Results) -> list[str]:
     if last is None:
         return ["No potential has been fitted yet."]
     story = [
-        f"{last.number + 1} generations were fitted (000 to {last.name}); the last potential "
-        f"was trained on {last.trained_on} structures, with {last.held_out} held out."
+        f"The last potential, of generation {last.name}, was trained on {last.trained_on} structures, "
+        f"with {last.held_out} held out."
     ]
     if judged:
         decision = {
@@ -83,11 +83,9 @@ def _loop(results: Results) -> list[Check]:
     return [
         Check(
             f"generation {last.name}: {c['name']}",
-            quantity(c.get("value"), c.get("error"), c.get("unit", "")),
-            f"at most {c['limit']:g} {c.get('unit') or ''}".strip()
-            if isinstance(c.get("limit"), int | float)
-            else str(c.get("limit", "")),
-            c.get("passed"),
+            quantity(c["value"], c["error"], c["unit"]),
+            f"limit {quantity(c['limit'], unit=c['unit'])}",
+            c["passed"],
         )
         for c in last.assess["criteria"]
     ]
