@@ -23,6 +23,7 @@ TABLE, BINS, FUNCTIONS, GROUPS, LMAX, LISTS, CORE, SHELL = range(8)
 RCUT2, RCUT, PER_BIN, R_IN, DELTA_IN, PAIR = range(6)
 
 _options = dict(nogil=True, cache=True, error_model="numpy")
+_inlined = dict(_options, forceinline=True)
 
 
 def angular_coefficients(lmax: int) -> np.ndarray:
@@ -71,7 +72,7 @@ def _filter(members, count, xyz, first, elements, neighbours, e, rcut2, rcut, di
     return width
 
 
-@njit(**_options)
+@njit(**_inlined)
 def _cubic(table, row, functions, t):
     """Eight functions and their slopes per bin, at the fraction `t` of the bin that starts with `row`."""
     f0, d0 = load_from(table, row), load_from(table, row + functions)
@@ -83,7 +84,7 @@ def _cubic(table, row, functions, t):
     return f0 + t * (d0 + t * q), d0 + t * (q + q + t * c3)
 
 
-@njit(**_options)
+@njit(**_inlined)
 def _store_transposed(y, at, v0, v1, v2, v3, v4, v5, v6, v7):
     t = transpose(v0, v1, v2, v3, v4, v5, v6, v7)
     store(y, at, t[0])
@@ -96,7 +97,7 @@ def _store_transposed(y, at, v0, v1, v2, v3, v4, v5, v6, v7):
     store(y, at + 7, t[7])
 
 
-@njit(**_options)
+@njit(**_inlined)
 def _radial(y, r_at, d_at, table, groups, functions, t, rows):
     """Hermite interpolation of all radial functions of one slot, values to `r_at` and slopes (per bin) to `d_at`.
 
@@ -118,7 +119,7 @@ def _radial(y, r_at, d_at, table, groups, functions, t, rows):
         _store_transposed(y, d_at + o, d0, d1, d2, d3, d4, d5, d6, d7)
 
 
-@njit(**_options)
+@njit(**_inlined)
 def _angular(y, at, x_, y_, z_, lmax, coefficients):
     """Y_lm of one slot, m >= 0: at l^2 for m = 0, real and imaginary part at l^2 + 2 m - 1 and l^2 + 2 m."""
     tr, ti = splat(1.0), splat(0.0)
@@ -236,7 +237,7 @@ def _quadratic(x, g, rows, pointers, columns, values, linear):
     return energy * 0.5
 
 
-@njit(**_options)
+@njit(**_inlined)
 def _contract(w, g, y, r, d, lmax, lists):
     """W_lm = sum_n G_nlm R_nl and W'_lm with the slopes, side by side in `w` for each real angular function."""
     p = 0
@@ -281,7 +282,7 @@ def _contract(w, g, y, r, d, lmax, lists):
         p += number
 
 
-@njit(**_options)
+@njit(**_inlined)
 def _gradient(w, x_, y_, z_, inverse, per_bin, lmax, coefficients):
     """dE/d(neighbour position) of eight pairs from the contracted adjoints; x_, y_, z_ is the unit vector.
 
