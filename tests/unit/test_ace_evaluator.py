@@ -297,5 +297,7 @@ def test_messages(evaluators):
         Evaluator(DATA / "ch_sbessel_r3.yace", active_set=DATA / "ch_sbessel_r3.asi")
     with pytest.raises(UserError, match=r"active set of C should be \(60, 60\)"):
         Evaluator(DATA / "cho_zbl_r2.yaml", active_set=DATA / "ch_sbessel_r3.asi")
+    with pytest.raises(UserError, match="no volume"):
+        evaluators("ch_sbessel_r3").compute([6], [[0, 0, 0]], np.diag([9.0, 9.0, 0.0]), [True, True, True])
     with pytest.raises(UserError, match="not finite"):
         evaluators("ch_sbessel_r3").compute([6], [[np.nan, 0, 0]])

@@ -16,6 +16,8 @@ from oligopoly.ace import kernel, neighbours, terms
 from oligopoly.ace.potential import Potential, read
 from oligopoly.errors import UserError
 
+_NONE = np.zeros(3, dtype=bool)
+
 
 @dataclass
 class Result:
@@ -44,9 +46,9 @@ class Evaluator:
         self.elements = list(potential.elements)
         self.skin = skin
         self.threads = threads
-        self._species = np.full(len(chemical_symbols), -1, dtype=np.int64)
+        self._index = np.full(len(chemical_symbols), -1, dtype=np.int64)
         for k, element in enumerate(self.elements):
-            self._species[atomic_numbers[element]] = k
+            self._index[atomic_numbers[element]] = k
         self.cutoff = max(bond.rcut for bond in potential.bonds.values())
         plans = [terms.plan(potential, element) for element in self.elements]
         self._e0 = np.array([plan.E0 for plan in plans])
@@ -90,29 +92,27 @@ class Evaluator:
         return grade
 
     def _run(self, numbers, positions, cell, pbc, want_invariants):
-        species = self._species[np.asarray(numbers)]
-        if (species < 0).any():
-            unknown = sorted({chemical_symbols[z] for z in np.asarray(numbers)[species < 0]})
-            raise UserError(f"The potential knows {', '.join(self.elements)}, but not {', '.join(unknown)}.")
         positions = np.ascontiguousarray(positions, dtype=float)
         if not np.isfinite(positions).all():
             raise UserError("Positions are not finite: the simulation has gone wrong before this call.")
-        pbc = np.zeros(3, bool) if pbc is None else np.broadcast_to(np.asarray(pbc, bool), 3)
-        cell = np.zeros((3, 3)) if cell is None else np.asarray(cell, dtype=float)
-        if self._list is None or not self._list.valid(species, positions, cell, pbc):
-            self._build(species, positions, cell, pbc)
-        atoms = len(species)
-        flat = self._flat
+        pbc = _NONE if pbc is None else np.array(np.broadcast_to(pbc, 3), dtype=bool)
+        cell = np.zeros((3, 3)) if cell is None else np.ascontiguousarray(cell, dtype=float)
+        if self._list is None or not np.array_equal(numbers, self._numbers):
+            self._atoms(numbers)
+            self._build(positions, cell, pbc)
+        elif not self._list.valid(positions, cell, pbc):
+            self._build(positions, cell, pbc)
+        species, flat = self._species, self._flat
         xyz = self._list.extended(positions, cell)
         energies = self._e0[species]
-        invariants = np.zeros((atoms if want_invariants else 0, max(self._counts, default=0)))
+        invariants = np.zeros((len(species) if want_invariants else 0, max(self._counts, default=0)))
+        share = -(-len(self._blocks) // self.threads)
         workers = []
-        bounds = np.linspace(0, len(self._blocks), self.threads + 1).astype(int)
-        for begin, end in zip(bounds[:-1], bounds[1:]):
+        for worker, space in enumerate(self._space):
             forces, virial = np.zeros((len(xyz), 3)), np.zeros(6)
-            space = self._space[len(workers)]
             arguments = (
-                begin, end, self._blocks, self._centres, xyz, self._list.first, self._list.neighbours,
+                min(worker * share, len(self._blocks)), min((worker + 1) * share, len(self._blocks)),
+                self._blocks, self._centres, xyz, self._list.first, self._list.neighbours,
                 flat.meta, flat.shells, flat.pairs, flat.ints, flat.floats, flat.coefficients,
                 *space, want_invariants, invariants, energies, forces, virial,
             )  # fmt: skip
@@ -122,14 +122,23 @@ class Evaluator:
         else:
             for future in [self._pool.submit(kernel.evaluate, *arguments) for arguments, _, _ in workers]:
                 future.result()
-        folded = kernel.fold(sum((w[1] for w in workers[1:]), workers[0][1]), self._list.owner, atoms)
+        folded = kernel.fold(sum((w[1] for w in workers[1:]), workers[0][1]), self._list.owner, len(species))
         xx, yy, zz, yz, xz, xy = sum(w[2] for w in workers)
         virial = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
         return energies, folded, virial, invariants, species
 
-    def _build(self, species, positions, cell, pbc) -> None:
+    def _atoms(self, numbers) -> None:
+        """Take note of the atoms: their element indices."""
+        numbers = np.array(numbers, dtype=np.int64)
+        species = self._index[numbers]
+        if (species < 0).any():
+            unknown = sorted({chemical_symbols[z] for z in numbers[species < 0]})
+            raise UserError(f"The potential knows {', '.join(self.elements)}, but not {', '.join(unknown)}.")
+        self._numbers, self._species = numbers, species
+
+    def _build(self, positions, cell, pbc) -> None:
         """New neighbour list, and blocks of eight atoms of one element with similar numbers of neighbours."""
-        count = len(self.elements)
+        count, species = len(self.elements), self._species
         self._list = neighbours.build(species, count, positions, cell, pbc, self.cutoff, self.skin)
         sizes = np.diff(self._list.first, axis=1)
         order = np.lexsort((sizes.sum(axis=1), species))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from oligopoly.errors import UserError
+
 
 @dataclass
 class List:
@@ -26,26 +28,24 @@ class List:
     positions: np.ndarray
     cell: np.ndarray
     pbc: np.ndarray
-    species: np.ndarray
     cutoff: float
     skin: float
 
     def extended(self, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
         """Positions (extended + 1, 3) now; the last row belongs to the dummy atom."""
         out = np.empty((len(self.owner) + 1, 3))
-        _extend(positions, complete(cell, self.pbc), self.owner, self.shift, out)
+        # no atom is shifted along a direction without periodicity, whatever the cell says there
+        _extend(positions, cell, self.owner, self.shift, out)
         return out
 
-    def valid(self, species: np.ndarray, positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> bool:
-        """True if the list holds all pairs within the cutoff.
+    def valid(self, positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> bool:
+        """True if the list holds all pairs within the cutoff, the atoms being the same.
 
         With F the deformation of the cell and u the displacement from the deformed old position, a pair
         that was further apart than cutoff + skin is now further apart than s (cutoff + skin) - 2 max|u|,
         s being the smallest singular value of F.
         """
         if len(positions) != len(self.positions) or not np.array_equal(pbc, self.pbc):
-            return False
-        if not np.array_equal(species, self.species):
             return False
         if np.array_equal(cell, self.cell):
             return 2 * np.sqrt(_largest_square(positions, self.positions)) <= self.skin
@@ -75,6 +75,8 @@ def build(
     pbc = np.asarray(pbc, dtype=bool)
     reach = cutoff + skin
     full = complete(cell, pbc)
+    if abs(np.linalg.det(full)) < 1e-9:
+        raise UserError(f"The cell has no volume in its periodic directions (pbc {pbc.tolist()}): {np.asarray(cell).tolist()}.")
     inverse = np.linalg.inv(full)
     fractional = positions @ inverse
     wrap = np.where(pbc, np.floor(fractional), 0.0)
@@ -95,10 +97,8 @@ def build(
     own = positions - wrap @ full if pbc.any() else positions
     # atoms first: their extended positions must be exact for i itself to be recognised by its index
     order, starts = _sort_into_cells(xyz, species[owner], elements, low, edge, number)
-    first, total = _collect(own, xyz, order, starts, elements, low, edge, number, reach, np.empty(0, np.int64), False)
-    neighbours = np.empty(total, np.int64)
-    _collect(own, xyz, order, starts, elements, low, edge, number, reach, neighbours, True)
-    return List(owner, shift, first, neighbours, positions.copy(), np.array(cell), pbc.copy(), species.copy(), cutoff, skin)
+    first, neighbours = _collect(own, xyz, order, starts, elements, low, edge, number, reach)
+    return List(owner, shift, first, neighbours, positions.copy(), np.array(cell), pbc.copy(), cutoff, skin)
 
 
 @njit(cache=True, nogil=True)
@@ -180,12 +180,13 @@ def _sort_into_cells(xyz, species, elements, low, edge, number):
 
 
 @njit(cache=True, nogil=True)
-def _collect(own, xyz, order, starts, elements, low, edge, number, reach, neighbours, write):
-    """Count the neighbours of each atom, or write them; runs along z are contiguous in `order`."""
+def _collect(own, xyz, order, starts, elements, low, edge, number, reach):
+    """Neighbours of each atom by element: where they start, and they. Runs along z are contiguous in `order`."""
     cells = number[0] * number[1] * number[2]
     layers = int(np.ceil(reach / edge))
     limit = reach * reach
     first = np.zeros((len(own), elements + 1), np.int64)
+    neighbours = np.empty(128 * len(own) + 1024, np.int64)
     sorted_xyz = xyz[order]
     n = 0
     for i in range(len(own)):
@@ -197,11 +198,15 @@ def _collect(own, xyz, order, starts, elements, low, edge, number, reach, neighb
             for ax in range(max(cx - layers, 0), min(cx + layers, number[0] - 1) + 1):
                 for ay in range(max(cy - layers, 0), min(cy + layers, number[1] - 1) + 1):
                     row = e * cells + (ax * number[1] + ay) * number[2]
-                    for p in range(starts[row + z0], starts[row + z1 + 1]):
+                    begin, end = starts[row + z0], starts[row + z1 + 1]
+                    if n + end - begin > len(neighbours):
+                        wider = np.empty(2 * len(neighbours) + end - begin, np.int64)
+                        wider[:n] = neighbours[:n]
+                        neighbours = wider
+                    for p in range(begin, end):
                         dx, dy, dz = sorted_xyz[p, 0] - x, sorted_xyz[p, 1] - y, sorted_xyz[p, 2] - z
-                        if dx * dx + dy * dy + dz * dz < limit and order[p] != i:
-                            if write:
-                                neighbours[n] = order[p]
-                            n += 1
+                        # written in any case, counted if it is one: no branch to mispredict
+                        neighbours[n] = order[p]
+                        n += (dx * dx + dy * dy + dz * dz < limit) & (order[p] != i)
         first[i, elements] = n
-    return first, n
+    return first, neighbours[:n].copy()
