@@ -62,11 +62,12 @@ def geometry_hash(atoms: Atoms) -> str:
     Lengths are rounded to 1e-6 A, coarser than what a file keeps (1e-8) and finer than anything a
     label can notice, so a frame has the same hash before and after a round trip through a file.
     """
-    parts = [
-        np.asarray(atoms.numbers, np.int64),
-        np.round(atoms.positions * 1e6).astype(np.int64),
-        np.asarray(atoms.pbc, np.int64),
-    ]
-    if atoms.pbc.any():
-        parts.append(np.round(atoms.cell.array * 1e6).astype(np.int64))
+    with np.errstate(invalid="ignore"):  # a frame that is not finite needs a name too
+        parts = [
+            np.asarray(atoms.numbers, np.int64),
+            np.round(atoms.positions * 1e6).astype(np.int64),
+            np.asarray(atoms.pbc, np.int64),
+        ]
+        if atoms.pbc.any():
+            parts.append(np.round(atoms.cell.array * 1e6).astype(np.int64))
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()

@@ -72,7 +72,7 @@ def _messages(error: ValidationError, data: Mapping) -> Iterator[str]:
     for item in error.errors():
         location = [part for part in item["loc"] if not _is_type_tag(part, item["loc"], data)]
         path = ".".join(map(str, location)) or "config"
-        given = item.get("input")
+        given = _as_written(data, location, item.get("input"))
         if item["type"] == "extra_forbidden":
             yield f"{path}: unknown key{_nearest(location)}"
         elif item["type"] == "missing":
@@ -81,6 +81,16 @@ def _messages(error: ValidationError, data: Mapping) -> Iterator[str]:
             text = item["msg"].removeprefix("Value error, ")
             shown = "" if isinstance(given, (Mapping, BaseModel)) else f"given {given!r}: "
             yield f"{path}: {shown}{text[:1].lower() + text[1:]}{_near_choice(item)}"
+
+
+def _as_written(data: Any, location: list, otherwise: Any) -> Any:
+    """What stands in the file at `location`, unit included, rather than what it was parsed to."""
+    for step in location:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return otherwise
+    return data
 
 
 def _is_type_tag(part: Any, location: tuple, data: Any) -> bool:

@@ -259,7 +259,7 @@ class Assess(Settings):
     force_rmse_percent: float = Field(8.0, gt=0, description="on held-out frames, of the force RMS")
     fresh_force_rmse_percent: float = Field(12.0, gt=0, description="on structures just selected")
     audit_force_error: Force = Field("0.5 eV/A", description="a frame with a larger error was wrong after all")
-    audit_wrong_share: Share = Field(0.1, description="upper 95 % limit of the share of wrong audit frames")
+    audit_wrong_share: Share = Field(0.1, description="largest share of wrong frames in the audit")
     completed_share: Share = Field(1.0, description="of exploration runs that reach their end")
     density_shift_percent: float = Field(4.0, gt=0, description="by linear response, beyond two sigma")
 

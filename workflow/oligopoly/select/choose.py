@@ -8,6 +8,9 @@ from oligopoly.ace import active_set, design, potential
 from oligopoly.errors import UserError
 from oligopoly.select.candidates import Candidate
 
+# MaxVol leaves its own training environments with grades up to a few percent above 1.
+INTERPOLATES = 1.1
+
 
 def by_extrapolation_grade(
     candidates: list[Candidate], budget: int, potential_file: str | Path, active_set_file: str | Path
@@ -27,12 +30,15 @@ def by_extrapolation_grade(
     winners = np.zeros(len(offered), dtype=int)
     projections = [basis.projections(candidate.atoms) for candidate in offered]
     for element in active.elements:
-        rows = [p[element] for p in projections if element in p]
-        owners = [np.full(len(p[element]), i) for i, p in enumerate(projections) if element in p]
-        if not rows:
+        having = [i for i, p in enumerate(projections) if element in p]
+        if not having:
             continue
-        entered = active_set.extend(active.rows(element), np.concatenate(rows))
-        winners += np.bincount(np.concatenate(owners)[entered], minlength=len(offered))
+        rows = np.concatenate([projections[i][element] for i in having])
+        owners = np.repeat(having, [len(projections[i][element]) for i in having])
+        # What interpolates can only win a place that a newcomer has made for it.
+        new = active.gamma(element, rows) > INTERPOLATES
+        entered = active_set.extend(active.rows(element), rows[new])
+        winners += np.bincount(owners[new][entered], minlength=len(offered))
     order = sorted(
         range(len(offered)),
         key=lambda i: (not _is_stop(offered[i]), -winners[i], -offered[i].score),

@@ -1,0 +1,118 @@
+"""Selection takes what is new, leaves what is known, and says why."""
+
+import csv
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from oligopoly import frames as frame_files
+from oligopoly.ace import active_set
+from oligopoly.ace.fit import basis
+from oligopoly.ace.potential import write_yaml
+from oligopoly.select.chunks import select_generation
+
+SEED = 5
+
+
+def chain(seed, stretch=0.05):
+    """A zigzag of carbons with hydrogens, shaken."""
+    rng = np.random.default_rng(seed)
+    n = 6
+    carbons = np.c_[1.27 * np.arange(n), 0.42 * (-1.0) ** np.arange(n), np.zeros(n)]
+    side = np.c_[np.zeros(n), 0.6 * (-1.0) ** np.arange(n), np.full(n, 0.9)]
+    x = np.concatenate([carbons, carbons + side, carbons + side * [1, 1, -1]])
+    atoms = Atoms("C" * n + "H" * (2 * n), positions=x + rng.normal(0, stretch, x.shape))
+    frame_files.set_origin(atoms, "chain", 1, "test", seed)
+    return atoms
+
+
+@pytest.fixture(scope="module")
+def potential(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("potential")
+    model = basis(["C", "H"], 20, 4.0)
+    write_yaml(model, folder / "p.yaml")
+    active = active_set.build(model, [chain(k) for k in range(40)])
+    active.write(folder / "p.asi")
+    return folder / "p.yaml", folder / "p.asi", model, active
+
+
+def explored(tmp_path, candidates, audit, stop=None):
+    folder = tmp_path / "chain.hot"
+    folder.mkdir(exist_ok=True)
+    for k, atoms in enumerate(candidates):
+        atoms.info["gamma_max"] = 2.0 + 0.01 * k
+    if stop is not None:
+        candidates[stop].info["stop_reason"], candidates[stop].info["stopped"] = "broken_bond", True
+    frame_files.write(folder / "candidates.extxyz", candidates)
+    frame_files.write(folder / "audit.extxyz", audit)
+    return [str(folder)]
+
+
+def select(tmp_path, walkers, potential, **changes):
+    chunks = [str(tmp_path / f"{k}.extxyz") for k in range(2)]
+    choice = {"kind": "extrapolation_grade", "budget": 5, "audit": 3, "seed": SEED} | changes
+    select_generation(
+        walkers, chunks, str(tmp_path / "ledger.tsv"), 1,
+        potential_file=potential[0], active_set_file=potential[1], **choice,
+    )  # fmt: skip
+    taken = [atoms for chunk in chunks for atoms in frame_files.read(chunk)]
+    with open(tmp_path / "ledger.tsv") as file:
+        return taken, list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_what_is_new_is_chosen_and_what_is_known_is_not(tmp_path, potential):
+    known, new = [chain(k) for k in range(10)], [chain(100 + k, stretch=0.3) for k in range(3)]
+    taken, ledger = select(tmp_path, explored(tmp_path, known + new, []), potential, audit=0)
+    assert {atoms.info["origin_step"] for atoms in taken} == {100, 101, 102}
+    assert len(ledger) == 13
+    assert sum("no atom enters" in row["reason"] for row in ledger) == 10
+    assert all(atoms.info["split"] == "train" for atoms in taken)
+
+
+def test_chosen_frames_leave_nothing_extrapolating(tmp_path, potential):
+    """MaxVol's promise: with the winners in the active set, no candidate has a grade above 1."""
+    new = [chain(100 + k, stretch=0.2) for k in range(8)]
+    taken, _ = select(tmp_path, explored(tmp_path, new, []), potential, audit=0, budget=99)
+    model, active = potential[2:]
+    extended = active_set.build(model, [chain(k) for k in range(40)] + taken)
+    from oligopoly.ace.design import Design
+
+    design = Design(model)
+    grades = [
+        extended.gamma(element, rows).max()
+        for atoms in new
+        for element, rows in design.projections(atoms).items()
+    ]
+    assert max(grades) < 1.05
+
+
+def test_the_budget_is_kept_and_the_moment_that_stopped_a_run_comes_first(tmp_path, potential):
+    new = [chain(100 + k, stretch=0.3) for k in range(9)]
+    new.append(chain(3))  # known geometry, but here the run stopped
+    taken, ledger = select(tmp_path, explored(tmp_path, new, [], stop=9), potential, audit=0)
+    assert len(taken) == 5
+    assert 3 in {atoms.info["origin_step"] for atoms in taken}
+    assert sum("budget of 5 spent" in row["reason"] for row in ledger) >= 1
+    assert sum("stopped a run" in row["reason"] for row in ledger) == 1
+
+
+def test_the_audit_draws_from_what_was_not_chosen(tmp_path, potential):
+    walkers = explored(tmp_path, [chain(k) for k in range(4)], [chain(20 + k) for k in range(6)])
+    taken, ledger = select(tmp_path, walkers, potential)
+    assert len(taken) == 3 and all(atoms.info["split"] == "test" for atoms in taken)
+    assert sum(row["reason"].startswith("audit") for row in ledger) == 3
+    again, _ = select(tmp_path, walkers, potential)
+    assert [a.info["origin_step"] for a in again] == [a.info["origin_step"] for a in taken]
+
+
+def test_random_selection_draws_the_budget(tmp_path, potential):
+    walkers = explored(tmp_path, [chain(k) for k in range(12)], [])
+    taken, _ = select(tmp_path, walkers, potential, kind="random", audit=0)
+    assert len(taken) == 5
+
+
+def test_a_frame_offered_twice_is_considered_once(tmp_path, potential):
+    walkers = explored(tmp_path, [chain(100, 0.3), chain(100, 0.3)], [])
+    _, ledger = select(tmp_path, walkers, potential, audit=0)
+    assert len(ledger) == 1

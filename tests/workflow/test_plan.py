@@ -1,0 +1,90 @@
+"""What `snakemake -n` says, before anything runs."""
+
+import re
+
+import pytest
+import yaml
+
+from .conftest import ROOT, TINY, snakemake
+
+
+def jobs(output: str) -> dict[str, int]:
+    """The job table of a dry-run."""
+    table = output.split("Job stats:")[1].split("\n\n")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.M)}
+
+
+def variant(tmp_path, **changes):
+    config = yaml.safe_load(TINY.read_text())
+    for key, value in changes.items():
+        config[key] = {**config[key], **value} if isinstance(value, dict) and key in config else value
+    path = tmp_path / "variant.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm"])
+def test_fixed_mode_shows_every_generation(tmp_path, profile):
+    config = variant(tmp_path, loop={"generations": 3})
+    done = snakemake(tmp_path, "-n", config=config, profile=profile)
+    assert done.returncode == 0, done.stderr
+    planned = jobs(done.stdout + done.stderr)
+    assert planned["fit"] == planned["assess"] == planned["collect"] == 4
+    assert planned["label"] == 8
+    assert planned["explore"] == 6
+    assert planned["select"] == 3 and planned["select_pool"] == 1
+    assert planned["produce"] == 4 and planned["report"] == 1
+
+
+def test_until_mode_plans_up_to_the_first_verdict(tmp_path):
+    done = snakemake(tmp_path, "-n", config=variant(tmp_path, loop={"mode": "until"}))
+    assert done.returncode == 0, done.stderr
+    planned = jobs(done.stdout + done.stderr)
+    assert planned["fit"] == planned["assess"] == 1 and "explore" not in planned
+
+
+@pytest.mark.parametrize(
+    ("target", "rules"),
+    [
+        ("gen_000/potential/potential.yace", {"build", "equilibrate", "reference", "pool", "fit"}),
+        ("gen_001/selection/ledger.tsv", {"explore", "select"}),
+        ("systems/hexane/equilibrated.data", {"build", "equilibrate"}),
+        ("gen_001/labels/1.extxyz", {"label", "select"}),
+    ],
+)
+def test_a_stage_is_reached_by_its_file(tmp_path, target, rules):
+    done = snakemake(tmp_path, "-n", f"results/tiny/{target}")
+    assert done.returncode == 0, done.stderr
+    planned = jobs(done.stdout + done.stderr)
+    assert rules <= planned.keys() and "report" not in planned
+
+
+def test_a_wrong_config_fails_at_the_dry_run(tmp_path):
+    config = variant(tmp_path, select={"bugdet": 3})
+    done = snakemake(tmp_path, "-n", config=config)
+    assert done.returncode != 0
+    assert "select.bugdet: unknown key; did you mean 'budget'?" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_slurm_profile_has_what_a_cluster_needs():
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    assert profile["executor"] == "slurm"
+    assert {"slurm_partition", "mem_mb", "runtime"} <= profile["default-resources"].keys()
+    assert profile["slurm-status-command"] == "squeue"
+    rules = {name for path in (ROOT / "rules").glob("*.smk") for name in re.findall(r"^(?:rule|checkpoint) (\w+):", path.read_text(), re.M)}
+    assert profile["set-resources"].keys() <= rules
+
+
+def test_no_profile_loads_by_itself():
+    assert not (ROOT / "profiles" / "default").exists()
+    for name in ("local", "slurm"):
+        assert (ROOT / name).resolve() == ROOT / "profiles" / name
+
+
+def test_lint_is_content():
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr + done.stdout
