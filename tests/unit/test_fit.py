@@ -81,12 +81,13 @@ def test_streaming_and_updating_give_the_solution_of_the_whole(tmp_path):
     assert solution.chi_squared == pytest.approx(np.mean(residual**2))
 
 
-def test_ridge_is_relative_to_columns_and_penalties():
+def test_ridge_is_relative_to_columns_their_median_and_penalties():
     whole = problem()
     factor = Factor.empty(12)
     factor.update(whole)
     penalties = np.linspace(1, 4, 12)
     lengths = np.linalg.norm(whole[:, :-1], axis=0)
+    lengths = np.maximum(lengths, np.median(lengths))
     a = np.concatenate([whole[:, :-1], np.diag(np.sqrt(0.1) * penalties * lengths)])
     expected, *_ = np.linalg.lstsq(a, np.concatenate([whole[:, -1], np.zeros(12)]), rcond=None)
     np.testing.assert_allclose(solve(factor, 0.1, penalties).coefficients, expected, rtol=1e-9)

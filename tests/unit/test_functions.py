@@ -6,6 +6,7 @@ import numpy as np
 import pace
 import pytest
 
+from oligopoly.ace import radial
 from oligopoly.ace.functions import bonds, independent_couplings, select
 from oligopoly.ace.potential import read_yaml
 from oligopoly.errors import UserError
@@ -61,3 +62,14 @@ def test_limits_that_make_no_basis_are_refused():
         select(["C"], 10, [5, 3], [0])
     with pytest.raises(UserError, match="start with 0"):
         select(["C"], 10, [5, 3], [1, 2])
+
+
+def test_many_body_functions_end_at_their_own_cutoff():
+    chosen = select(["C", "H"], 60, [12, 4, 3], [0, 3, 2])
+    bond = bonds(chosen, cutoff=5.0, many_body_cutoff=3.0)["C", "H"]
+    r = np.linspace(0.7, 5.0, 500)
+    g, _ = radial.base(bond, r)
+    many_body = bond.radcoefficients[:, 0] @ g
+    assert np.abs(many_body[:, r > 3.0]).max() < 0.01
+    assert np.abs(many_body[:, r < 2.0]).max() > 0.2
+    assert np.abs(g[:, (r > 4.0) & (r < 4.5)]).max() > 0.05

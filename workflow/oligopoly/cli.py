@@ -226,8 +226,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--sigma-energy", type=_positive, default=0.3e-3, help="periodic frames, eV/atom, default 0.0003")
     one.add_argument("--sigma-energy-cluster", type=_positive, default=1e-3, help="others, eV/atom, default 0.001")
     one.add_argument(
-        "--sigma-volume", type=_positive, default=1e-3,
-        help="of the energy change on 1 %% of volume, eV/atom: the weight of the stress, default 0.001",
+        "--sigma-volume", type=_positive, default=3e-5,
+        help="of the energy change on 1 %% of volume, eV/atom: the weight of the stress, default 0.00003",
     )  # fmt: skip
     one.add_argument("--ridge", type=_positive, default=1e-9, help="relative regularisation, default 1e-9")
     one.set_defaults(run=fit)

@@ -28,6 +28,9 @@ from oligopoly.progress import Progress
 # Above this force (eV/A) a frame is on a repulsive wall: its rows weigh less, so that it fixes where the wall is
 # without its large errors deciding everything else.
 WALL = 10.0
+# Functions of two and more neighbours end here (Angstrom), pair functions at the cutoff: at 300 functions per element
+# this halves the force error of alkanes and PEG (benchmarks/accuracy.md).
+MANY_BODY_CUTOFF = 3.0
 RANK_LIMITS = {  # functions per element -> (n_max, l_max) by rank, up to that number
     150: ([12, 6, 3], [0, 4, 3]),
     700: ([20, 8, 4, 2], [0, 5, 4, 2]),
@@ -45,7 +48,7 @@ class Weights(NamedTuple):
     force: float = 0.1
     energy: float = 0.3e-3
     energy_cluster: float = 1e-3
-    volume: float | None = 1e-3
+    volume: float | None = 3e-5
 
 
 @dataclass
@@ -88,20 +91,22 @@ class Solution(NamedTuple):
 
 
 def solve(factor: Factor, ridge: float, penalties: np.ndarray | None = None) -> Solution:
-    """Minimise |A c - b|^2 + ridge sum_k (penalty_k |A_k| c_k)^2, with |A_k| the length of column k.
+    """Minimise |A c - b|^2 + ridge sum_k (penalty_k max(|A_k|, median |A|) c_k)^2, |A_k| the length of column k.
 
-    Columns are scaled to length 1 first, so that `ridge` is relative to the weighted problem and does not depend on
-    units. `penalties` (K,), 1 without, say how rough a function is.
+    `ridge` is relative to the weighted problem and does not depend on units. The median keeps functions that are
+    almost zero in all of the data from getting huge coefficients, which would explode just beyond the data: without
+    it they reached 1e8 eV at the same errors (benchmarks/accuracy.md). `penalties` (K,), 1 without, say how rough a
+    function is.
     """
     k = factor.r.shape[0] - 1
     r, d = factor.r[:k, :k], factor.r[:k, k]
     lengths = np.linalg.norm(r, axis=0)
-    scale = 1.0 / np.where(lengths > 0, lengths, 1.0)
-    penalties = np.ones(k) if penalties is None else penalties
+    typical = np.median(lengths[lengths > 0]) if lengths.any() else 1.0
+    lengths = np.maximum(lengths, typical)
+    scale = 1.0 / lengths
     scaled = r * scale
-    # a column without any row still needs a pivot
-    floor = np.where(lengths > 0, penalties, 1.0)
-    stacked = np.asfortranarray(np.column_stack([np.diag(np.sqrt(ridge) * floor), np.zeros(k)]))
+    penalties = np.ones(k) if penalties is None else penalties
+    stacked = np.asfortranarray(np.column_stack([np.diag(np.sqrt(ridge) * penalties), np.zeros(k)]))
     regularised = Factor(np.asfortranarray(np.triu(np.pad(np.column_stack([scaled, d]), ((0, 1), (0, 0))))))
     regularised.update(stacked)
     upper = regularised.r[:k, :k]
@@ -119,17 +124,6 @@ def _condition(upper: np.ndarray) -> float:
     """Condition number in the 1-norm, estimated from the triangular matrix."""
     reciprocal, _ = scipy.linalg.lapack.dtrcon(upper)
     return float(1.0 / reciprocal) if reciprocal > 0 else float("inf")
-
-
-def roughness(design: Design) -> np.ndarray:
-    """Smoothness prior: penalty of each function, growing with rank, n and l; about 1 for the smoothest.
-
-    Coefficients of functions that oscillate more are expected to be smaller (D. P. Kovacs et al., J. Chem. Theory
-    Comput. 17, 7696 (2021), sec. 2.4).
-    """
-    return np.array([
-        np.prod([1.0 + 0.1 * ((n - 1) + l) for n, l in zip(f.n, f.l, strict=True)]) for f in design.functions
-    ])  # fmt: skip
 
 
 def weighted_rows(atoms: Atoms, design: Design, E0: dict[str, float], weights: Weights) -> np.ndarray:
@@ -223,11 +217,14 @@ def basis(
     inner_radii: dict[tuple[str, str], float] | None = None,
     E0: dict[str, float] | None = None,
 ) -> Potential:
-    """Potential with zero coefficients, `n_functions` per element; limits by rank as `RANK_LIMITS` when not given."""
+    """Potential with zero coefficients, `n_functions` per element; limits by rank as `RANK_LIMITS` when not given.
+
+    `cutoff` in Angstrom, `inner_radii` see `functions.bonds`, `E0` in eV.
+    """
     if n_max is None or l_max is None:
         n_max, l_max = next(limits for most, limits in RANK_LIMITS.items() if n_functions <= most)
     chosen = functions.select(list(elements), n_functions, list(n_max), list(l_max))
-    bonds = functions.bonds(chosen, cutoff, inner_radii=inner_radii)
+    bonds = functions.bonds(chosen, cutoff, MANY_BODY_CUTOFF, inner_radii)
     return Potential(elements=sorted(chosen), bonds=bonds, functions=chosen, E0=dict(E0 or {}))
 
 
@@ -269,7 +266,7 @@ def fit(
     inner = {pair: round(0.85 * min(distance, 1.6), 3) for pair, distance in shortest.items()}
     potential = basis(elements, functions, cutoff, n_max, l_max, inner)
     design = Design(potential)
-    penalties = np.concatenate([roughness(design), np.full(len(elements), 1e-2)])
+    penalties = np.concatenate([np.ones(design.size), np.full(len(elements), 1e-2)])
 
     factor = Factor.empty(design.size + len(elements))
     for block in _blocks(train, design, E0, weights, threads):

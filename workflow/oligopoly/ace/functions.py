@@ -5,11 +5,13 @@ block (a block is a central element and the set of the other elements that take 
 rank + sum of n + sum of l ("power order"), and takes the same number from each block.
 """
 
+import dataclasses
 import itertools
 from functools import cache
 
 import numpy as np
 
+from oligopoly.ace import radial
 from oligopoly.ace.coupling import couple, inner_momenta
 from oligopoly.ace.potential import BasisFunction, Bond, ordered
 from oligopoly.errors import UserError
@@ -144,14 +146,15 @@ def _shares(available: list[int], wanted: int) -> list[int]:
 def bonds(
     functions: dict[str, list[BasisFunction]],
     cutoff: float,
-    radbase: str = "ChebExpCos",
-    radparameters: tuple[float, ...] = (8.0,),
+    many_body_cutoff: float | None = None,
     inner_radii: dict[tuple[str, str], float] | None = None,
 ) -> dict[tuple[str, str], Bond]:
-    """Radial basis for all ordered pairs, as large as `functions` need, R_n = g_n as pacemaker starts with.
+    """Radial basis for all ordered pairs, as large as `functions` need: ChebExpCos with lambda 8.
 
-    `cutoff` in Angstrom. With `inner_radii` (Angstrom, per sorted pair) a ZBL core takes over below r_in, blended
-    over the outer quarter of it; without, there is no core.
+    Functions of rank 1 use the base functions, which reach to `cutoff` (Angstrom). Those of higher rank use
+    R_n = g_n as well, or, with a `many_body_cutoff` below `cutoff`, ChebExpCos functions of that shorter cutoff,
+    expressed in the base functions through `radcoefficients`. With `inner_radii` (Angstrom, per sorted pair) a ZBL
+    core takes over below r_in, blended over the outer quarter of it; without, there is no core.
     """
     size = {pair: [0, 0, 1] for pair in itertools.product(sorted(functions), repeat=2)}
     for f in itertools.chain.from_iterable(functions.values()):
@@ -160,26 +163,39 @@ def bonds(
             for pair in ((f.elements[0], neighbour), (neighbour, f.elements[0])):
                 nradmax, lmax, nradbase = size[pair]
                 size[pair] = [max(nradmax, n if f.rank > 1 else 0), max(lmax, l), max(nradbase, n)]
-    core = {}
-    for a, b in size:
+    shorter = many_body_cutoff is not None and many_body_cutoff < cutoff
+    result = {}
+    for (a, b), (nradmax, lmax, nradbase) in size.items():
         r_in = (inner_radii or {}).get((min(a, b), max(a, b)), 0.0)
-        core[a, b] = {
-            "inner_cutoff_type": "zbl" if inner_radii else "distance",
-            "core_repulsion": (1.0, 1.0) if r_in else (0.0, 0.0),
-            "r_in": r_in,
-            # not zero beside other cores: pacemaker would cut the radial functions of such a pair off below 1 A
-            "delta_in": 0.25 * r_in if r_in or not inner_radii else 0.1,
-        }
-    return {
-        pair: Bond(
+        bond = Bond(
             nradmax=nradmax,
             lmax=lmax,
-            nradbase=nradbase,
-            radbase=radbase,
-            radparameters=list(radparameters),
-            radcoefficients=np.repeat(np.eye(nradmax, nradbase)[:, None, :], lmax + 1, axis=1),
+            nradbase=max(nradbase, 20) if shorter else nradbase,
+            radbase="ChebExpCos",
+            radparameters=[8.0],
+            radcoefficients=np.zeros(0),
             rcut=cutoff,
-            **core[pair],
+            inner_cutoff_type="zbl" if inner_radii else "distance",
+            core_repulsion=(1.0, 1.0) if r_in else (0.0, 0.0),
+            r_in=r_in,
+            delta_in=0.25 * r_in,
         )
-        for pair, (nradmax, lmax, nradbase) in size.items()
-    }
+        rows = _shorter(bond, many_body_cutoff) if shorter else np.eye(nradmax, bond.nradbase)
+        bond.radcoefficients = np.repeat(rows[:, None, :], lmax + 1, axis=1)
+        result[a, b] = bond
+    return result
+
+
+def _shorter(bond: Bond, cutoff: float) -> np.ndarray:
+    """Coefficients (nradmax, nradbase) of functions that end at `cutoff`, in base functions that end later.
+
+    Least squares over the distances that occur; 20 base functions with a cutoff of 5 A follow ChebExpCos of 3 A
+    to a few 1e-3 of its height.
+    """
+    r = np.linspace(0.6, bond.rcut, 1000)
+    available, _ = radial.base(bond, r)
+    # the softer lambda resolves the whole of the shorter range
+    target = dataclasses.replace(bond, rcut=cutoff, radparameters=[3.5], nradbase=max(bond.nradmax, 1))
+    wanted, _ = radial.base(target, np.minimum(r, cutoff))
+    coefficients, *_ = np.linalg.lstsq(available.T, wanted.T, rcond=1e-9)
+    return coefficients.T[: bond.nradmax]
