@@ -520,6 +520,8 @@ def _tree(content: dict) -> Html:
     for key, value in content.items():
         if isinstance(value, dict):
             shown = _tree(value) if value else ""
+            if len(value) > 8:
+                shown = details(f"{len(value)} entries", shown)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             shown = table(list(value[0]), [list(map(str, v.values())) for v in value])
         elif isinstance(value, list):
