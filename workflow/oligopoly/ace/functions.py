@@ -178,7 +178,8 @@ def bonds(
             inner_cutoff_type="zbl" if inner_radii else "distance",
             core_repulsion=(1.0, 1.0) if r_in else (0.0, 0.0),
             r_in=r_in,
-            delta_in=0.25 * r_in,
+            # not zero beside other cores: pacemaker would cut the radial functions of such a pair off below 1 A
+            delta_in=0.25 * r_in if r_in or not inner_radii else 0.1,
         )
         rows = _shorter(bond, many_body_cutoff) if shorter else np.eye(nradmax, bond.nradbase)
         bond.radcoefficients = np.repeat(rows[:, None, :], lmax + 1, axis=1)
