@@ -84,13 +84,13 @@ def compare(
 
 
 def stability(reference_dir: Path, ace_dir: Path) -> dict:
-    """How both engines' runs ended: {"completed": ACE ran to its end, "reference", "ace"}."""
+    """How both engines' runs ended: {"completed", "reference_completed", "reference", "ace"}."""
     ends = {}
     for name, folder in (("reference", reference_dir), ("ace", ace_dir)):
         path = folder / "status.json"
         ends[name] = json.loads(path.read_text()) if path.exists() else {}
-    outcomes = list(_outcomes(ends["ace"]))
-    return {"completed": bool(outcomes) and set(outcomes) == {"completed"}, **ends}
+    ended = {name: set(_outcomes(status)) == {"completed"} for name, status in ends.items()}
+    return {"completed": ended["ace"], "reference_completed": ended["reference"], **ends}
 
 
 def _outcomes(status):
@@ -180,12 +180,17 @@ def _msd(run, topology) -> dict:
 def _verdict(result) -> tuple[bool, list[str]]:
     """Did ACE hold for this system, and why, in sentences."""
     sentences = []
-    stable = result["stability"]["completed"]
+    stability = result["stability"]
+    stable = stability["completed"] and stability["reference_completed"]
+    for engine, name, ended in (
+        ("ace", "ACE", stability["completed"]),
+        ("reference", "The reference", stability["reference_completed"]),
+    ):
+        if not ended:
+            reasons = "; ".join(_reasons(stability[engine]))
+            sentences.append(f"{name} did not run to its end" + (f": {reasons}." if reasons else "."))
     if stable:
-        sentences.append("Every ACE run went to its end.")
-    else:
-        reasons = [r for r in _reasons(result["stability"]["ace"]) if r]
-        sentences.append("ACE did not run to its end" + (f": {'; '.join(reasons)}." if reasons else "."))
+        sentences.append("Every run went to its end.")
     value = result["density"]
     if "missing" in value:
         sentences.append(f"The density could not be compared. {value['missing']}")

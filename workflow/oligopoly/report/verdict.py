@@ -116,14 +116,10 @@ def scan_holes(scan: dict) -> list[dict]:
 def _liquids(results: Results) -> list[Check]:
     checks = []
     for system, properties in results.properties.items():
-        checks.append(
-            Check(
-                f"{system}: ACE runs to their end",
-                "yes" if properties["stability"]["completed"] else "no",
-                "yes",
-                properties["stability"]["completed"],
-            )
-        )
+        for engine, key in (("ACE", "completed"), ("reference", "reference_completed")):
+            ended = properties["stability"][key]
+            found = "yes" if ended else "no"
+            checks.append(Check(f"{system}: {engine} runs to their end", found, "yes", ended))
         value = properties["density"]
         if "missing" in value:
             checks.append(Check(f"{system}: density", "not measured", "", False))
