@@ -198,5 +198,6 @@ def _shorter(bond: Bond, cutoff: float) -> np.ndarray:
     # the softer lambda resolves the whole of the shorter range
     target = dataclasses.replace(bond, rcut=cutoff, radparameters=[3.5], nradbase=max(bond.nradmax, 1))
     wanted, _ = radial.base(target, np.minimum(r, cutoff))
-    coefficients, *_ = np.linalg.lstsq(available.T, wanted.T, rcond=1e-9)
+    # coefficients of order one: larger ones, which follow no better, would magnify the round-off of the tables
+    coefficients, *_ = np.linalg.lstsq(available.T, wanted.T, rcond=1e-4)
     return coefficients.T[: bond.nradmax]
