@@ -5,12 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 from ase import Atoms
-from pace import DATA, FRAMES, frame, where
-
 from oligopoly.ace import ACECalculator, coupling, terms
 from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.potential import BasisFunction, read
 from oligopoly.errors import UserError
+from pace import DATA, FRAMES, frame, where
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +20,17 @@ def evaluators():
     def get(name, suffix=".yaml", active_set=False):
         key = (name, suffix, active_set)
         if key not in made:
-            made[key] = Evaluator(DATA / f"{name}{suffix}", active_set=DATA / f"{name}.asi" if active_set else None)
+            made[key] = Evaluator(
+                DATA / f"{name}{suffix}", active_set=DATA / f"{name}.asi" if active_set else None
+            )
         return made[key]
 
     return get
 
 
-CASES = [(name, f, suffix) for name in sorted(FRAMES) for f in FRAMES[name] for suffix in (".yaml", ".yace")]
+CASES = [
+    (name, f, suffix) for name in sorted(FRAMES) for f in FRAMES[name] for suffix in (".yaml", ".yace")
+]
 
 
 @pytest.mark.parametrize("name, which, suffix", CASES)
@@ -68,7 +71,9 @@ def test_calculator(tmp_path):
 # ------------------------------------------------------------------------------- derivatives
 
 
-@pytest.mark.parametrize("name, which", [("cho_chebexpcos_r4", "peg4_box"), ("cho_zbl_r2", "peg4_compressed")])
+@pytest.mark.parametrize(
+    "name, which", [("cho_chebexpcos_r4", "peg4_box"), ("cho_zbl_r2", "peg4_compressed")]
+)
 def test_forces_are_the_gradient(name, which, evaluators):
     numbers, positions, cell, pbc = where(frame(name, which))
     evaluator = evaluators(name)
@@ -77,12 +82,17 @@ def test_forces_are_the_gradient(name, which, evaluators):
     for _ in range(3):
         direction = rng.normal(size=positions.shape)
         h = 1e-4 / np.linalg.norm(direction)
-        energy = [evaluator.compute(numbers, positions + s * h * direction, cell, pbc).energy for s in (-2, -1, 1, 2)]
+        energy = [
+            evaluator.compute(numbers, positions + s * h * direction, cell, pbc).energy
+            for s in (-2, -1, 1, 2)
+        ]
         slope = (energy[0] - 8 * energy[1] + 8 * energy[2] - energy[3]) / (12 * h)
         assert abs(slope + np.sum(forces * direction)) < 2e-5 * np.linalg.norm(direction)
 
 
-@pytest.mark.parametrize("a, b, r", [("C", "H", 0.75), ("O", "H", 0.65), ("C", "C", 0.8), ("O", "O", 0.61)])
+@pytest.mark.parametrize(
+    "a, b, r", [("C", "H", 0.75), ("O", "H", 0.65), ("C", "C", 0.8), ("O", "O", 0.61)]
+)
 def test_zbl_forces_inside_the_inner_cutoff(a, b, r, evaluators):
     atoms = Atoms([a, b, "H"], [[0, 0, 0], [0.1, 0.2, r], [0.9, -0.2, 0.1]])
     evaluator = evaluators("cho_zbl_r2")
@@ -94,17 +104,24 @@ def test_zbl_forces_inside_the_inner_cutoff(a, b, r, evaluators):
             moved[0][i, axis] -= h
             moved[1][i, axis] += h
             low, high = (evaluator.compute(atoms.numbers, p).energy for p in moved)
-            assert abs((high - low) / (2 * h) + result.forces[i, axis]) < 1e-5 * (1 + np.abs(result.forces).max())
+            assert abs((high - low) / (2 * h) + result.forces[i, axis]) < 1e-5 * (
+                1 + np.abs(result.forces).max()
+            )
     strained = -np.einsum("ia,ib->ab", atoms.positions, result.forces)
     assert np.allclose(result.virial, strained, atol=1e-10 * np.abs(strained).max())
 
 
 def test_zbl_repels_at_any_short_distance(evaluators):
-    energies = [evaluators("cho_zbl_r2").compute([6, 8], [[0, 0, 0], [0, 0, r]]).energy for r in (0.05, 0.1, 0.2, 0.4)]
+    energies = [
+        evaluators("cho_zbl_r2").compute([6, 8], [[0, 0, 0], [0, 0, r]]).energy
+        for r in (0.05, 0.1, 0.2, 0.4)
+    ]
     assert np.all(np.diff(energies) < 0) and energies[-1] > 10
 
 
-@pytest.mark.parametrize("name, which", [("ch_sbessel_r3", "decane_box"), ("cho_chebexpcos_r4", "peg4_box_600K")])
+@pytest.mark.parametrize(
+    "name, which", [("ch_sbessel_r3", "decane_box"), ("cho_chebexpcos_r4", "peg4_box_600K")]
+)
 def test_virial_is_the_strain_derivative(name, which, evaluators):
     numbers, positions, cell, pbc = where(frame(name, which))
     evaluator = evaluators(name)
@@ -116,7 +133,9 @@ def test_virial_is_the_strain_derivative(name, which, evaluators):
     energy = []
     for s in (-2, -1, 1, 2):
         deformation = np.eye(3) + s * h * strain
-        energy.append(evaluator.compute(numbers, positions @ deformation, cell @ deformation, pbc).energy)
+        energy.append(
+            evaluator.compute(numbers, positions @ deformation, cell @ deformation, pbc).energy
+        )
     slope = (energy[0] - 8 * energy[1] + 8 * energy[2] - energy[3]) / (12 * h)
     assert abs(slope - np.sum(virial * strain)) < 2e-5 * max(1, np.abs(virial).max())
 
@@ -184,7 +203,9 @@ def test_a_small_periodic_cell_is_its_supercell(repeat, evaluators):
 
 
 def test_the_kept_list_is_as_good_as_a_new_one():
-    """A walk of atoms in a cell that shears and shrinks: the kept list is rebuilt now and then, never too late."""
+    """A walk in a cell that shears and shrinks: the kept list is rebuilt now and then, never too
+    late.
+    """
     numbers, positions, cell, pbc = where(frame("cho_chebexpcos_r4", "peg4_box"))
     kept = Evaluator(DATA / "cho_chebexpcos_r4.yace", skin=0.6)
     fresh = Evaluator(DATA / "cho_chebexpcos_r4.yace", skin=1e-3)
@@ -209,7 +230,10 @@ def test_the_list_notices_another_system():
         assert abs(evaluator.compute(*where(f)).energy - f["energy"]) < 1e-10
     swapped = box["numbers"][::-1]
     again = evaluator.compute(swapped, *where(box)[1:]).energy
-    assert abs(again - Evaluator(DATA / "ch_sbessel_r3.yace").compute(swapped, *where(box)[1:]).energy) < 1e-10
+    assert (
+        abs(again - Evaluator(DATA / "ch_sbessel_r3.yace").compute(swapped, *where(box)[1:]).energy)
+        < 1e-10
+    )
 
 
 def test_a_wide_cluster_needs_no_giant_grid(evaluators):
@@ -229,7 +253,7 @@ def test_threads_give_the_same(evaluators):
 
 
 def test_ranks_five_and_six_against_the_sum_over_products():
-    """Random functions of rank 1 to 6 on a few atoms, against numpy's literal sum over neighbours and m."""
+    """Random functions of rank 1 to 6 on a few atoms, against the literal sum over neighbours and m."""
     rng = np.random.default_rng(6)
     p = read(DATA / "ch_sbessel_r3.yaml")
     functions = [BasisFunction(("C", "H"), (2,), (0,), (), 0.3)]
@@ -239,7 +263,8 @@ def test_ranks_five_and_six_against_the_sum_over_products():
             couplings = coupling.inner_momenta(l)
             if sum(l) % 2 == 0 and couplings:
                 f = BasisFunction(
-                    ("C", *rng.choice(["C", "H"], rank).tolist()), tuple(int(x) for x in rng.integers(1, 3, rank)),
+                    ("C", *rng.choice(["C", "H"], rank).tolist()),
+                    tuple(int(x) for x in rng.integers(1, 3, rank)),
                     l, couplings[rng.integers(len(couplings))], 1.0,
                 )  # fmt: skip
                 if coupling.expand(f):
@@ -251,20 +276,19 @@ def test_ranks_five_and_six_against_the_sum_over_products():
     ours = Evaluator(p).projections(numbers, positions)[0]
     assert np.allclose(ours, expected, rtol=1e-9, atol=1e-10)
     energy = Evaluator(p).compute(numbers, positions).energies[0]
-    assert abs(energy - sum(f.c * b for f, b in zip(functions, expected))) < 1e-8
+    assert abs(energy - sum(f.c * b for f, b in zip(functions, expected, strict=True))) < 1e-8
 
 
 def literal(p, f: BasisFunction, numbers, positions) -> float:
     """B of atom 0 by its definition, with scipy's spherical harmonics."""
+    from oligopoly.ace import radial
     from scipy.special import sph_harm_y
 
-    from oligopoly.ace import radial
-
     factors = []
-    for mu, n, l in zip(f.elements[1:], f.n, f.l):
+    for mu, n, l in zip(f.elements[1:], f.n, f.l, strict=True):
         b = p.bonds[(f.elements[0], mu)]
         a = dict.fromkeys(range(-l, l + 1), 0j)
-        for z, r in zip(numbers[1:], positions[1:] - positions[0]):
+        for z, r in zip(numbers[1:], positions[1:] - positions[0], strict=True):
             d = np.linalg.norm(r)
             if z == {"C": 6, "H": 1}[mu] and d < b.rcut:
                 g = radial.base(b, np.array([d]))[0][:, 0]
@@ -274,7 +298,10 @@ def literal(p, f: BasisFunction, numbers, positions) -> float:
                     a[m] += value * y * np.sqrt(4 * np.pi)
         factors.append(a)
     unit = dataclasses.replace(f, c=1.0)
-    return sum(c * np.prod([a[m] for a, m in zip(factors, ms)]).real for ms, c in coupling.expand(unit))
+    return sum(
+        c * np.prod([a[m] for a, m in zip(factors, ms, strict=True)]).real
+        for ms, c in coupling.expand(unit)
+    )
 
 
 def test_products_are_shared():
@@ -298,6 +325,8 @@ def test_messages(evaluators):
     with pytest.raises(UserError, match=r"active set of C should be \(60, 60\)"):
         Evaluator(DATA / "cho_zbl_r2.yaml", active_set=DATA / "ch_sbessel_r3.asi")
     with pytest.raises(UserError, match="no volume"):
-        evaluators("ch_sbessel_r3").compute([6], [[0, 0, 0]], np.diag([9.0, 9.0, 0.0]), [True, True, True])
+        evaluators("ch_sbessel_r3").compute(
+            [6], [[0, 0, 0]], np.diag([9.0, 9.0, 0.0]), [True, True, True]
+        )
     with pytest.raises(UserError, match="not finite"):
         evaluators("ch_sbessel_r3").compute([6], [[np.nan, 0, 0]])

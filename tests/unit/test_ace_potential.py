@@ -4,11 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from pace import DATA, FRAMES
-
 from oligopoly.ace import potential as ace
 from oligopoly.ace import yace
 from oligopoly.errors import UserError
+from pace import DATA, FRAMES
 
 NAMES = sorted(FRAMES)
 
@@ -43,7 +42,9 @@ def test_what_we_write_has_the_lines_pacemaker_wrote(name, tmp_path):
     for key, block in by_name[1].items():
         mine = by_name[0][key]
         assert mine.keys() == block.keys()
-        assert {k: v for k, v in mine.items() if k != "nbody"} == {k: v for k, v in block.items() if k != "nbody"}
+        assert {k: v for k, v in mine.items() if k != "nbody"} == {
+            k: v for k, v in block.items() if k != "nbody"
+        }
         assert sorted(map(str, mine["nbody"])) == sorted(map(str, block["nbody"]))
 
 
@@ -52,10 +53,12 @@ def test_c_tilde_form_is_pacemakers(name, tmp_path):
     theirs = yace.read(DATA / f"{name}.yace")
     ours = yace.expand(ace.read_yaml(DATA / f"{name}.yaml"))
     yace.write(ours, tmp_path / "x.yace")
-    assert yace.read(tmp_path / "x.yace") .functions == ours.functions
+    assert yace.read(tmp_path / "x.yace").functions == ours.functions
     assert same_bonds(theirs.bonds, ours.bonds)
     for element in theirs.elements:
-        a, b = ({(f.elements, f.n, f.l): dict(f.terms) for f in p.functions[element]} for p in (theirs, ours))
+        a, b = (
+            {(f.elements, f.n, f.l): dict(f.terms) for f in p.functions[element]} for p in (theirs, ours)
+        )
         assert a.keys() == b.keys()
         for key in a:
             assert a[key].keys() == b[key].keys()
@@ -75,10 +78,13 @@ def test_functions_are_in_pacemakers_order():
     assert keys == sorted(keys)
 
 
-@pytest.mark.parametrize("suffix, old, new", [
-    (".yaml", "parameters: [1, 1]", "parameters: [1, 0.5]"),
-    (".yace", "FS_parameters: [1, 1]", "FS_parameters: [1, 0.5]"),
-])
+@pytest.mark.parametrize(
+    "suffix, old, new",
+    [
+        (".yaml", "parameters: [1, 1]", "parameters: [1, 0.5]"),
+        (".yace", "FS_parameters: [1, 1]", "FS_parameters: [1, 0.5]"),
+    ],
+)
 def test_a_nonlinear_potential_is_refused_with_the_way_out(suffix, old, new, tmp_path):
     text = (DATA / f"ch_sbessel_r3{suffix}").read_text()
     (tmp_path / f"x{suffix}").write_text(text.replace(old, new, 1))
@@ -86,12 +92,15 @@ def test_a_nonlinear_potential_is_refused_with_the_way_out(suffix, old, new, tmp
         ace.read(tmp_path / f"x{suffix}")
 
 
-@pytest.mark.parametrize("old, new, message", [
-    ("nr: [1], nl: [0]", "nr: [99], nl: [0]", "beyond the radial basis"),
-    ("nradmaxi: 4", "nradmaxi: 3", "radcoefficients have the shape"),
-    ("inner_cutoff_type: distance", "inner_cutoff_type: nearest", "inner_cutoff_type 'nearest'"),
-    ("rcutij: 5", "rcutij: 4", None),
-])
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("nr: [1], nl: [0]", "nr: [99], nl: [0]", "beyond the radial basis"),
+        ("nradmaxi: 4", "nradmaxi: 3", "radcoefficients have the shape"),
+        ("inner_cutoff_type: distance", "inner_cutoff_type: nearest", "inner_cutoff_type 'nearest'"),
+        ("rcutij: 5", "rcutij: 4", None),
+    ],
+)
 def test_inconsistent_files_are_refused(old, new, message, tmp_path):
     text = (DATA / "ch_sbessel_r3.yaml").read_text()
     head, tail = text.split("speciesblock: C H", 1)
@@ -105,7 +114,11 @@ def test_inconsistent_files_are_refused(old, new, message, tmp_path):
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "x.yaml").write_text("a: [1, 2\n")
     (tmp_path / "y.yaml").write_text("a: 1\n")
-    for name, message in (("x.yaml", "not valid YAML"), ("y.yaml", "not a pacemaker"), ("z.pt", "is a .yaml")):
+    for name, message in (
+        ("x.yaml", "not valid YAML"),
+        ("y.yaml", "not a pacemaker"),
+        ("z.pt", "is a .yaml"),
+    ):
         with pytest.raises(UserError, match=message):
             ace.read(tmp_path / name)
 
@@ -113,7 +126,7 @@ def test_other_files_are_refused(tmp_path):
 def test_numbers_as_yaml_cpp_writes_them(tmp_path):
     text = (DATA / "ch_sbessel_r3.yaml").read_text()
     first = text.index("c: [") + 4
-    (tmp_path / "x.yaml").write_text(text[:first] + "1e-05" + text[text.index("]", first):])
+    (tmp_path / "x.yaml").write_text(text[:first] + "1e-05" + text[text.index("]", first) :])
     assert 1e-05 in {f.c for f in ace.read(tmp_path / "x.yaml").functions["C"]}
 
 

@@ -1,8 +1,7 @@
-"""Radial functions and core repulsion: derivatives, limits at the cutoffs, ZBL against its textbook form."""
+"""Radial functions and core repulsion: derivatives, limits at the cutoffs, the textbook form of ZBL."""
 
 import numpy as np
 import pytest
-
 from oligopoly.ace import core, functions, radial
 from oligopoly.ace.potential import Bond
 from oligopoly.errors import UserError
@@ -52,14 +51,20 @@ def test_inner_cutoff_removes_the_functions_below_it():
 
 
 def test_zbl_pairs_without_a_core_keep_their_functions_where_pacemaker_would_cut_them():
-    """pacemaker and ML-PACE zero the functions of a zbl pair below 1 A if, and only if, its delta_in is 0."""
+    """pacemaker and ML-PACE zero the functions of a zbl pair below 1 A if and only if delta_in is 0."""
     r = np.array([0.7, 0.99, 1.01])
     plain, _ = radial.base(bond(), r)
     cut, slope = radial.base(bond(inner_cutoff_type="zbl"), r)
-    assert (cut[:, :2] == 0).all() and (slope[:, :2] == 0).all() and np.array_equal(cut[:, 2], plain[:, 2])
-    chosen = functions.bonds(functions.select(["C", "H"], 20, [3, 2], [0, 1]), 5.0, inner_radii={("C", "C"): 1.0})
+    assert (
+        (cut[:, :2] == 0).all() and (slope[:, :2] == 0).all() and np.array_equal(cut[:, 2], plain[:, 2])
+    )
+    chosen = functions.bonds(
+        functions.select(["C", "H"], 20, [3, 2], [0, 1]), 5.0, inner_radii={("C", "C"): 1.0}
+    )
     for pair in (("C", "H"), ("H", "H")):
-        assert chosen[pair].core_repulsion[0] == 0 and (radial.base(chosen[pair], r)[0][:, :2] != 0).any()
+        assert (
+            chosen[pair].core_repulsion[0] == 0 and (radial.base(chosen[pair], r)[0][:, :2] != 0).any()
+        )
 
 
 def test_sbessel_is_orthonormal():
@@ -82,16 +87,22 @@ def test_unknown_radial_functions_are_named():
         radial.base(bond(radbase="Gauss"), np.array([1.0]))
 
 
-@pytest.mark.parametrize("b", [
-    bond(inner_cutoff_type="zbl", core_repulsion=(1.0, 1.0), r_in=0.9, delta_in=0.3),
-    bond(inner_cutoff_type="zbl", core_repulsion=(1.0, 1.0), r_in=0.9, delta_in=0.3, dcut=1.0),
-    bond(inner_cutoff_type="distance", core_repulsion=(30.0, 0.7), r_in=1.5, delta_in=0.5),
-    bond(inner_cutoff_type="density", core_repulsion=(30.0, 0.7)),
-])
+@pytest.mark.parametrize(
+    "b",
+    [
+        bond(inner_cutoff_type="zbl", core_repulsion=(1.0, 1.0), r_in=0.9, delta_in=0.3),
+        bond(inner_cutoff_type="zbl", core_repulsion=(1.0, 1.0), r_in=0.9, delta_in=0.3, dcut=1.0),
+        bond(inner_cutoff_type="distance", core_repulsion=(30.0, 0.7), r_in=1.5, delta_in=0.5),
+        bond(inner_cutoff_type="density", core_repulsion=(30.0, 0.7)),
+    ],
+)
 def test_core_derivatives_and_cutoff(b):
     r = np.linspace(0.3, 4.9, 200)
     e, de = core.energy(b, "C", "O", r)
-    assert np.abs(de / numerical(lambda x: core.energy(b, "C", "O", x), r) - 1)[np.abs(de) > 1e-3].max() < 1e-5
+    assert (
+        np.abs(de / numerical(lambda x: core.energy(b, "C", "O", x), r) - 1)[np.abs(de) > 1e-3].max()
+        < 1e-5
+    )
     assert core.energy(b, "C", "O", np.array([b.rcut]))[0] == 0
 
 
@@ -100,6 +111,7 @@ def test_zbl_is_the_screened_coulomb_energy_at_short_range():
     r = np.array([0.05, 0.1])
     length = 0.4685 / (6**0.23 + 8**0.23)
     phi = sum(c * np.exp(-k * r / length) for c, k in
-              ((0.18175, 3.1998), (0.50986, 0.94229), (0.28022, 0.4029), (0.02817, 0.20162)))  # fmt: skip
+              ((0.18175, 3.1998), (0.50986, 0.94229),
+               (0.28022, 0.4029), (0.02817, 0.20162)))  # fmt: skip
     pair = 14.399645 * 48 / r * phi
     assert np.allclose(2 * core.energy(b, "C", "O", r)[0], pair, rtol=1e-3)

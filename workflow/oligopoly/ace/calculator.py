@@ -10,8 +10,9 @@ from oligopoly.ace.evaluator import Evaluator
 class ACECalculator(Calculator):
     """ASE calculator of a `.yaml` or `.yace` file, a `Potential` or a `CTilde`.
 
-    With `active_set` (an `.asi` file; needs the `.yaml`) `results["gamma"]` holds the extrapolation grade
-    of each atom. eV and Angstrom; `stress` in eV/A^3, ASE's sign and Voigt order, periodic frames only.
+    With `active_set` (an `.asi` file; needs the `.yaml`) `results["gamma"]` holds the extrapolation
+    grade of each atom. eV and Angstrom; `stress` in eV/A^3, ASE's sign and Voigt order, periodic
+    frames only.
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]
@@ -24,7 +25,11 @@ class ACECalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         atoms = self.atoms
         result = self.evaluator.compute(
-            atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, gamma=self.evaluator.active_set is not None
+            atoms.numbers,
+            atoms.positions,
+            atoms.cell.array,
+            atoms.pbc,
+            gamma=self.evaluator.active_set is not None,
         )
         self.results = {
             "energy": result.energy,

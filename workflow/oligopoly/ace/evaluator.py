@@ -61,12 +61,16 @@ class Evaluator:
     def compute(self, numbers, positions, cell=None, pbc=None, gamma: bool = False) -> Result:
         """Evaluate atoms with `numbers` (N,), `positions` (N, 3), `cell` (3, 3), `pbc` (3,).
 
-        Positions are unwrapped or not, but should be continuous from call to call; then the neighbour list
-        is rebuilt only when atoms have moved by half the skin. Raises `UserError` for an element that the
-        potential does not know, for positions that are not finite, and for `gamma` without an active set.
+        Positions are unwrapped or not, but should be continuous from call to call; then the neighbour
+        list is rebuilt only when atoms have moved by half the skin. Raises `UserError` for an element
+        that the potential does not know, for positions that are not finite, for a periodic cell without
+        volume, and for `gamma` without an active set.
         """
         if gamma and self.active_set is None:
-            raise UserError("The extrapolation grade needs an active set: Evaluator(potential.yaml, active_set=potential.asi).")
+            raise UserError(
+                "The extrapolation grade needs an active set: "
+                "Evaluator(potential.yaml, active_set=potential.asi)."
+            )
         energies, forces, virial, invariants, species = self._run(numbers, positions, cell, pbc, gamma)
         return Result(
             energy=float(energies.sum()),
@@ -77,9 +81,11 @@ class Evaluator:
         )
 
     def projections(self, numbers, positions, cell=None, pbc=None) -> list[np.ndarray]:
-        """B-basis projections per atom: row i has the length of its element's function list, in its order."""
+        """B-basis projections per atom, each as long as its element's function list and in its order."""
         if not isinstance(self.potential, Potential):
-            raise UserError("Projections need the B-basis: use the .yaml file of the potential, not the .yace.")
+            raise UserError(
+                "Projections need the B-basis: use the .yaml file of the potential, not the .yace."
+            )
         *_, invariants, species = self._run(numbers, positions, cell, pbc, True)
         return [invariants[i, : self._counts[s]] for i, s in enumerate(species)]
 
@@ -120,9 +126,13 @@ class Evaluator:
         if self._pool is None:
             kernel.evaluate(*workers[0][0])
         else:
-            for future in [self._pool.submit(kernel.evaluate, *arguments) for arguments, _, _ in workers]:
+            for future in [
+                self._pool.submit(kernel.evaluate, *arguments) for arguments, _, _ in workers
+            ]:
                 future.result()
-        folded = kernel.fold(sum((w[1] for w in workers[1:]), workers[0][1]), self._list.owner, len(species))
+        folded = kernel.fold(
+            sum((w[1] for w in workers[1:]), workers[0][1]), self._list.owner, len(species)
+        )
         xx, yy, zz, yz, xz, xy = sum(w[2] for w in workers)
         virial = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
         return energies, folded, virial, invariants, species
@@ -133,11 +143,15 @@ class Evaluator:
         species = self._index[numbers]
         if (species < 0).any():
             unknown = sorted({chemical_symbols[z] for z in numbers[species < 0]})
-            raise UserError(f"The potential knows {', '.join(self.elements)}, but not {', '.join(unknown)}.")
+            raise UserError(
+                f"The potential knows {', '.join(self.elements)}, but not {', '.join(unknown)}."
+            )
         self._numbers, self._species = numbers, species
 
     def _build(self, positions, cell, pbc) -> None:
-        """New neighbour list, and blocks of eight atoms of one element with similar numbers of neighbours."""
+        """New neighbour list, and blocks of eight atoms of one element with like numbers of
+        neighbours.
+        """
         count, species = len(self.elements), self._species
         self._list = neighbours.build(species, count, positions, cell, pbc, self.cutoff, self.skin)
         sizes = np.diff(self._list.first, axis=1)
@@ -192,7 +206,9 @@ def _flatten(plans: list[terms.Plan], potential, elements: list[str]) -> _Flat:
         at = sum(len(part) for part in store)
         values = np.asarray(values, dtype=dtype).ravel()
         # floats start at multiples of eight, so that vectors of the tables are aligned
-        store.append(np.concatenate([values, np.zeros(-len(values) % 8, dtype)]) if dtype is float else values)
+        store.append(
+            np.concatenate([values, np.zeros(-len(values) % 8, dtype)]) if dtype is float else values
+        )
         return at
 
     lmax_all, per_slot = 0, 0
@@ -202,7 +218,10 @@ def _flatten(plans: list[terms.Plan], potential, elements: list[str]) -> _Flat:
         head[kernel.PRODUCTS] = len(plan.products)
         head[kernel.PRODUCTS_AT] = put(ints, plan.products, np.int64)
         pointers, columns, values = _symmetric(plan.quadratic, plan.rows)
-        head[kernel.S_PTR], head[kernel.S_IDX] = put(ints, pointers, np.int64), put(ints, columns, np.int64)
+        head[kernel.S_PTR], head[kernel.S_IDX] = (
+            put(ints, pointers, np.int64),
+            put(ints, columns, np.int64),
+        )
         head[kernel.S_VAL] = put(floats, values, float)
         linear = np.zeros(plan.rows)
         for row, c in plan.linear.items():
@@ -215,16 +234,21 @@ def _flatten(plans: list[terms.Plan], potential, elements: list[str]) -> _Flat:
         head[kernel.B_VAL] = put(floats, [c for f in plan.invariants for *_, c in f], float)
         slot = 0
         present = [b for b, mu in enumerate(elements) if (elements[a], mu) in potential.bonds]
-        for b, shell in zip(present, plan.shells):
+        for b, shell in zip(present, plan.shells, strict=True):
             bond = potential.bonds[(elements[a], elements[b])]
             head[kernel.ZBL] = bond.inner_cutoff_type == "zbl"
             if not shell.radials:
                 continue
             table, groups = _table(shell)
-            lists = [x for row, columns in zip(shell.rows, shell.radials) for x in (len(columns), row, *columns)]
+            lists = [
+                x
+                for row, columns in zip(shell.rows, shell.radials, strict=True)
+                for x in (len(columns), row, *columns)
+            ]
             lmax = len(shell.radials) - 1
             shells[a, b] = (
-                put(floats, table, float), len(shell.values) - 1, shell.values.shape[1], groups, lmax, put(ints, lists, np.int64), shell.core_row
+                put(floats, table, float), len(shell.values) - 1, shell.values.shape[1], groups, lmax,
+                put(ints, lists, np.int64), shell.core_row,
             )  # fmt: skip
             per_bin = (len(shell.values) - 1) / shell.rcut
             pairs[a, b] = shell.rcut**2, shell.rcut, per_bin, bond.r_in, bond.delta_in
@@ -239,10 +263,11 @@ def _flatten(plans: list[terms.Plan], potential, elements: list[str]) -> _Flat:
 
 
 def _table(shell: terms.Shell) -> tuple[np.ndarray, int]:
-    """(knots, 2, functions): values, and slopes times the bin width; and the number of eights in `functions`.
+    """(knots, 2, functions): values, and slopes times the bin width; and how many eights `functions`
+    are.
 
-    Rows are not padded, to keep the table in the cache: the last eight of a row read into the next one, and
-    what they find there is not used.
+    Rows are not padded, to keep the table in the cache: the last eight of a row read into the next one,
+    and what they find there is not used.
     """
     knots, functions = shell.values.shape
     width = shell.rcut / (knots - 1)
@@ -266,15 +291,20 @@ def _symmetric(quadratic: dict[tuple[int, int], float], rows: int):
 def _inverses(active_set, potential, counts: list[int]) -> list[np.ndarray]:
     """Inverse matrix per element, checked against the basis."""
     if not isinstance(potential, Potential):
-        raise UserError("An active set belongs to a B-basis: give the .yaml file of the potential, not the .yace.")
+        raise UserError(
+            "An active set belongs to a B-basis: give the .yaml file of the potential, not the .yace."
+        )
     if isinstance(active_set, (str, Path)):
         with np.load(active_set) as archive:
             active_set = {key: archive[key] for key in archive.files}
     active_set = getattr(active_set, "inverses", active_set)
     inverses = []
-    for element, count in zip(potential.elements, counts):
+    for element, count in zip(potential.elements, counts, strict=True):
         if element not in active_set or np.shape(active_set[element]) != (count, count):
             shape = np.shape(active_set[element]) if element in active_set else "none"
-            raise UserError(f"The active set of {element} should be ({count}, {count}) for this potential, but is {shape}.")
+            raise UserError(
+                f"The active set of {element} should be ({count}, {count}) for this potential, "
+                f"but is {shape}."
+            )
         inverses.append(np.ascontiguousarray(active_set[element], dtype=float))
     return inverses

@@ -12,11 +12,37 @@ import numpy as np
 from numba import njit
 
 from oligopoly.ace.simd import (
-    floor, load, load_from, minimum, peek, poke, splat, sqrt, store, store_integers, total, transpose,
+    floor,
+    load,
+    load_from,
+    minimum,
+    peek,
+    poke,
+    splat,
+    sqrt,
+    store,
+    store_integers,
+    total,
+    transpose,
 )  # fmt: skip
 
 # columns of `meta`, one row per central element
-ROWS, LEAVES, PRODUCTS, PRODUCTS_AT, S_PTR, S_IDX, S_VAL, LINEAR, B_COUNT, B_PTR, B_IDX, B_VAL, ZBL, META = range(14)
+(
+    ROWS,
+    LEAVES,
+    PRODUCTS,
+    PRODUCTS_AT,
+    S_PTR,
+    S_IDX,
+    S_VAL,
+    LINEAR,
+    B_COUNT,
+    B_PTR,
+    B_IDX,
+    B_VAL,
+    ZBL,
+    META,
+) = range(14)
 # columns of `shells`, one row per (central element, neighbour element)
 TABLE, BINS, FUNCTIONS, GROUPS, LMAX, LISTS, CORE, SHELL = range(8)
 # columns of `pair_values`: cutoff squared, cutoff, bins per Angstrom, inner cutoff of zbl and its width
@@ -27,7 +53,11 @@ _inlined = dict(_options, forceinline=True)
 
 
 def angular_coefficients(lmax: int) -> np.ndarray:
-    """(3, lmax + 1, lmax + 1): a_lm, b_lm and P_mm (in [2, m, m]) of the recursion for P_lm(z) with P_00 = 1."""
+    """(3, lmax + 1, lmax + 1): a_lm, b_lm and P_mm (in [2, m, m]) of the recursion for P_lm(z), P_00
+    = 1.
+
+    P_lm = a_lm (z P_{l-1,m} + b_lm P_{l-2,m}); Y_lm = P_lm(z) (x + i y)^m has Y_00 = 1, as in pacemaker.
+    """
     c = np.zeros((3, lmax + 1, lmax + 1))
     c[2, 0, 0] = 1.0
     for m in range(1, lmax + 1):
@@ -41,10 +71,13 @@ def angular_coefficients(lmax: int) -> np.ndarray:
 
 
 @njit(**_options)
-def _filter(members, count, xyz, first, elements, neighbours, e, rcut2, rcut, distance, indices, slot0, dummy):
-    """Neighbours of element `e` within the cutoff: vectors to `distance`, indices to `indices`; the number of slots.
+def _filter(
+    members, count, xyz, first, elements, neighbours, e, rcut2, rcut, distance, indices, slot0, dummy
+):
+    """Neighbours of element `e` within the cutoff: vectors to `distance`, indices to `indices`.
 
-    Without branches: each candidate is written to the next free slot, which only counts if it is near enough.
+    Returns the number of slots. Without branches: each candidate is written to the next free slot, which
+    only counts if the candidate is near enough.
     """
     width = 0
     counts = np.zeros(8, np.int64)
@@ -74,7 +107,7 @@ def _filter(members, count, xyz, first, elements, neighbours, e, rcut2, rcut, di
 
 @njit(**_inlined)
 def _cubic(table, row, functions, t):
-    """Eight functions and their slopes per bin, at the fraction `t` of the bin that starts with `row`."""
+    """Eight functions and their slopes per bin, at the fraction `t` of the bin that starts at `row`."""
     f0, d0 = load_from(table, row), load_from(table, row + functions)
     f1, d1 = load_from(table, row + 2 * functions), load_from(table, row + 3 * functions)
     t = splat(t)
@@ -99,7 +132,8 @@ def _store_transposed(y, at, v0, v1, v2, v3, v4, v5, v6, v7):
 
 @njit(**_inlined)
 def _radial(y, r_at, d_at, table, groups, functions, t, rows):
-    """Hermite interpolation of all radial functions of one slot, values to `r_at` and slopes (per bin) to `d_at`.
+    """Cubic Hermite interpolation of all radial functions of one slot, to `r_at`; slopes per bin to
+    `d_at`.
 
     Eight functions of one lane at a time, then transposed to eight lanes of one function. `rows` (8,) is
     the lane's place in the table, `t` (8,) the fraction of its bin.
@@ -121,7 +155,9 @@ def _radial(y, r_at, d_at, table, groups, functions, t, rows):
 
 @njit(**_inlined)
 def _angular(y, at, x_, y_, z_, lmax, coefficients):
-    """Y_lm of one slot, m >= 0: at l^2 for m = 0, real and imaginary part at l^2 + 2 m - 1 and l^2 + 2 m."""
+    """Y_lm of one slot: m = 0 at l^2, real and imaginary part of m > 0 at l^2 + 2 m - 1 and l^2 + 2
+    m.
+    """
     tr, ti = splat(1.0), splat(0.0)
     for m in range(lmax + 1):
         if m > 0:
@@ -239,7 +275,9 @@ def _quadratic(x, g, rows, pointers, columns, values, linear):
 
 @njit(**_inlined)
 def _contract(w, g, y, r, d, lmax, lists):
-    """W_lm = sum_n G_nlm R_nl and W'_lm with the slopes, side by side in `w` for each real angular function."""
+    """W_lm = sum_n G_nlm R_nl, and W'_lm with the slopes, side by side in `w` per real angular
+    function.
+    """
     p = 0
     for l in range(lmax + 1):
         number, row = lists[p], lists[p + 1]
@@ -284,7 +322,8 @@ def _contract(w, g, y, r, d, lmax, lists):
 
 @njit(**_inlined)
 def _gradient(w, x_, y_, z_, inverse, per_bin, lmax, coefficients):
-    """dE/d(neighbour position) of eight pairs from the contracted adjoints; x_, y_, z_ is the unit vector.
+    """dE/d(neighbour position) of eight pairs from the contracted adjoints; u = x_, y_, z_ is a unit
+    vector.
 
     sum_lm (W' Y) u + (W dY/du projected on the plane at right angles to u) / r, W' being slopes per bin.
     """
@@ -335,7 +374,7 @@ def _step(t, width):
 
 @njit(**_options)
 def _switch(distance, indices, widths, pair, dummy, fcut, dfcut, nearest):
-    """Weight of the ACE energy against the core energy per lane, from the neighbour deepest in its inner cutoff."""
+    """Weight of ACE against core energy per lane, from the neighbour deepest in its inner cutoff."""
     for k in range(8):
         least, fcut[k], dfcut[k] = np.inf, 1.0, 0.0
         slot = 0
@@ -366,13 +405,15 @@ def _invariants(x, rows, number, pointers, columns, values, invariants, members,
 
 @njit(**_options)
 def evaluate(
-    begin, end, blocks, centres, xyz, first, neighbours, meta, shells, pair_values, ints, floats, coefficients,
+    begin, end, blocks, centres, xyz, first, neighbours,
+    meta, shells, pair_values, ints, floats, coefficients,
     work, distance, indices, want_invariants, invariants, energies, forces, virial,
 ):  # fmt: skip
-    """Blocks `begin` ... `end` - 1: adds to `energies` (atoms,), `forces` (atoms with images + 1, 4), `virial` (6,).
+    """Blocks `begin` ... `end` - 1: adds to `energies` (atoms,), `forces` (extended atoms, 3),
+    `virial` (6,).
 
-    `blocks` (number, 8) are atoms, -1 where there is none; `centres` their elements. `virial` is xx yy zz yz xz xy
-    of sum r (x) dE/dr.
+    `blocks` (number, 8) are atoms, -1 where there is none; `centres` their elements. Extended atoms are
+    atoms, images and one dummy. `virial` is xx yy zz yz xz xy of sum r (x) dE/dr.
     """
     elements = shells.shape[1]
     dummy = xyz.shape[0] - 1
@@ -401,7 +442,8 @@ def evaluate(
             i = blocks[block, k]
             members[k] = i if i >= 0 else dummy
             count += i >= 0
-        # working space: rows X, adjoints G, contracted adjoints W, then angular and radial functions of all slots
+        # working space: rows X, adjoints G, contracted adjoints W, angular and radial functions of
+        # all slots
         x = work[: 8 * (rows + 1)]
         g = work[8 * (rows + 1) : 16 * (rows + 1)]
         w0 = 16 * (rows + 1)
@@ -416,8 +458,19 @@ def evaluate(
             width = 0
             if shell[TABLE] >= 0:
                 width = _filter(
-                    members, count, flat_xyz, flat_first, elements, neighbours, e, pair[RCUT2], pair[RCUT],
-                    flat_distance, flat_indices, slot, dummy,
+                    members,
+                    count,
+                    flat_xyz,
+                    flat_first,
+                    elements,
+                    neighbours,
+                    e,
+                    pair[RCUT2],
+                    pair[RCUT],
+                    flat_distance,
+                    flat_indices,
+                    slot,
+                    dummy,
                 )
             widths[e] = width
             groups, lmax = shell[GROUPS], shell[LMAX]
@@ -430,7 +483,11 @@ def evaluate(
             used += width * (ny + 2 * nr)
             for k in range(width):
                 at = 4 * (slot + k)
-                dx, dy, dz = load(flat_distance, at), load(flat_distance, at + 1), load(flat_distance, at + 2)
+                dx, dy, dz = (
+                    load(flat_distance, at),
+                    load(flat_distance, at + 1),
+                    load(flat_distance, at + 2),
+                )
                 r = sqrt(dx * dx + dy * dy + dz * dz)
                 inverse = 1.0 / r
                 store(flat_distance, at + 3, inverse)
@@ -444,10 +501,18 @@ def evaluate(
                 _accumulate(x, y, r_at, nr, y_at, ny, width, lmax, ints[shell[LISTS] :])
             slot += width
 
-        products = ints[head[PRODUCTS_AT] : head[PRODUCTS_AT] + 8 * head[PRODUCTS]].reshape(head[PRODUCTS], 8)
+        products = ints[head[PRODUCTS_AT] : head[PRODUCTS_AT] + 8 * head[PRODUCTS]].reshape(
+            head[PRODUCTS], 8
+        )
         _forward(x, products)
         energy = _quadratic(
-            x, g, rows, ints[head[S_PTR] :], ints[head[S_IDX] :], floats[head[S_VAL] :], floats[head[LINEAR] :]
+            x,
+            g,
+            rows,
+            ints[head[S_PTR] :],
+            ints[head[S_IDX] :],
+            floats[head[S_VAL] :],
+            floats[head[LINEAR] :],
         )
         if want_invariants:
             _invariants(
@@ -501,10 +566,16 @@ def evaluate(
             per_bin = pair_values[centre, e, PER_BIN]
             for k in range(width):
                 at = 4 * (slot + k)
-                dx, dy, dz = load(flat_distance, at), load(flat_distance, at + 1), load(flat_distance, at + 2)
+                dx, dy, dz = (
+                    load(flat_distance, at),
+                    load(flat_distance, at + 1),
+                    load(flat_distance, at + 2),
+                )
                 inverse = load(flat_distance, at + 3)
                 _contract(w, g, y, r_at + k * nr, d_at + k * nr, lmax, lists)
-                gx, gy, gz = _gradient(w, dx * inverse, dy * inverse, dz * inverse, inverse, per_bin, lmax, coefficients)
+                gx, gy, gz = _gradient(
+                    w, dx * inverse, dy * inverse, dz * inverse, inverse, per_bin, lmax, coefficients
+                )
                 fx, fy, fz = fx + gx, fy + gy, fz + gz
                 vxx, vyy, vzz = vxx + dx * gx, vyy + dy * gy, vzz + dz * gz
                 vyz, vxz, vxy = vyz + dy * gz, vxz + dx * gz, vxy + dx * gy

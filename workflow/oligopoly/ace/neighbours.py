@@ -56,7 +56,7 @@ class List:
 
 
 def complete(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
-    """`cell` with unit vectors at right angles to the rest in place of the directions without periodicity."""
+    """`cell` with unit vectors at right angles to the rest where there is no periodicity."""
     cell = np.array(cell, dtype=float)
     if pbc.all():
         return cell
@@ -69,14 +69,26 @@ def complete(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
 
 
 def build(
-    species: np.ndarray, elements: int, positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float, skin: float
+    species: np.ndarray,
+    elements: int,
+    positions: np.ndarray,
+    cell: np.ndarray,
+    pbc: np.ndarray,
+    cutoff: float,
+    skin: float,
 ) -> List:
-    """Neighbour list of atoms with element indices `species` (atoms,); `cutoff` and `skin` in Angstrom."""
+    """Neighbour list of atoms with element indices `species` (atoms,); `cutoff` and `skin` in Angstrom.
+
+    Raises `UserError` for a periodic cell without volume.
+    """
     pbc = np.asarray(pbc, dtype=bool)
     reach = cutoff + skin
     full = complete(cell, pbc)
     if abs(np.linalg.det(full)) < 1e-9:
-        raise UserError(f"The cell has no volume in its periodic directions (pbc {pbc.tolist()}): {np.asarray(cell).tolist()}.")
+        raise UserError(
+            f"The cell has no volume in its periodic directions (pbc {pbc.tolist()}): "
+            f"{np.asarray(cell).tolist()}."
+        )
     inverse = np.linalg.inv(full)
     fractional = positions @ inverse
     wrap = np.where(pbc, np.floor(fractional), 0.0)
@@ -98,7 +110,9 @@ def build(
     # atoms first: their extended positions must be exact for i itself to be recognised by its index
     order, starts = _sort_into_cells(xyz, species[owner], elements, low, edge, number)
     first, neighbours = _collect(own, xyz, order, starts, elements, low, edge, number, reach)
-    return List(owner, shift, first, neighbours, positions.copy(), np.array(cell), pbc.copy(), cutoff, skin)
+    return List(
+        owner, shift, first, neighbours, positions.copy(), np.array(cell), pbc.copy(), cutoff, skin
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -107,7 +121,10 @@ def _extend(positions, cell, owner, shift, out):
         i = owner[k]
         for c in range(3):
             out[k, c] = (
-                positions[i, c] + shift[k, 0] * cell[0, c] + shift[k, 1] * cell[1, c] + shift[k, 2] * cell[2, c]
+                positions[i, c]
+                + shift[k, 0] * cell[0, c]
+                + shift[k, 1] * cell[1, c]
+                + shift[k, 2] * cell[2, c]
             )
     out[len(owner), 0] = 0.0
     out[len(owner), 1] = 0.0
@@ -141,9 +158,11 @@ def _images(fractional, depth, layers):
                     continue
                 for i in range(atoms):
                     x, y, z = fractional[i, 0] + a, fractional[i, 1] + b, fractional[i, 2] + c
-                    if (a != 0 and (x < -depth[0] or x > 1 + depth[0])) or (
-                        b != 0 and (y < -depth[1] or y > 1 + depth[1])
-                    ) or (c != 0 and (z < -depth[2] or z > 1 + depth[2])):
+                    if (
+                        (a != 0 and (x < -depth[0] or x > 1 + depth[0]))
+                        or (b != 0 and (y < -depth[1] or y > 1 + depth[1]))
+                        or (c != 0 and (z < -depth[2] or z > 1 + depth[2]))
+                    ):
                         continue
                     if n == room:
                         room *= 2
@@ -181,7 +200,7 @@ def _sort_into_cells(xyz, species, elements, low, edge, number):
 
 @njit(cache=True, nogil=True)
 def _collect(own, xyz, order, starts, elements, low, edge, number, reach):
-    """Neighbours of each atom by element: where they start, and they. Runs along z are contiguous in `order`."""
+    """Neighbours of each atom by element: where they start, and they; cells along z are contiguous."""
     cells = number[0] * number[1] * number[2]
     layers = int(np.ceil(reach / edge))
     limit = reach * reach

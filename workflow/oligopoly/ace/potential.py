@@ -123,7 +123,7 @@ def read_yaml(path: str | Path) -> Potential:
     elements = sorted({element for name in names for element in name})
     bonds: dict[tuple[str, str], Bond] = {}
     functions: dict[str, list[BasisFunction]] = {element: [] for element in elements}
-    for name, block in zip(names, blocks):
+    for name, block in zip(names, blocks, strict=True):
         where = f"{path}, speciesblock '{' '.join(name)}'"
         kinds = len(set(name))
         if kinds == 1:
@@ -138,7 +138,9 @@ def read_yaml(path: str | Path) -> Potential:
         pair = (name[0], name[-1])
         if len(set(name)) <= 2 and pair not in bonds:
             if pair[::-1] not in bonds:
-                raise UserError(f"{path}: no radial basis for {pair[0]}-{pair[1]} (`lmaxi`, `nradmaxi`, ...).")
+                raise UserError(
+                    f"{path}: no radial basis for {pair[0]}-{pair[1]} (`lmaxi`, `nradmaxi`, ...)."
+                )
             bonds[pair] = bonds[pair[::-1]]
     metadata = {str(k): str(v) for k, v in (text.get("metadata") or {}).items()}
     potential = Potential(
@@ -166,9 +168,10 @@ def require_linear(ndensity: int, npoti: str, parameters: list[float], where: st
     """Raise `UserError` unless the embedding is the identity: one density, parameters [1, 1]."""
     if ndensity != 1 or [float(p) for p in parameters] != [1.0, 1.0]:
         raise UserError(
-            f"{where}: only linear potentials are supported, that is one density with parameters [1, 1]; "
+            f"{where}: only linear potentials are supported, that is one density, parameters [1, 1]; "
             f"this one has ndensity {ndensity}, {npoti}, parameters {parameters}. "
-            f"In pacemaker's input: `embeddings: {{ALL: {{npot: '{EMBEDDING}', fs_parameters: [1, 1], ndensity: 1}}}}`."
+            f"In pacemaker's input: `embeddings: {{ALL: {{npot: '{EMBEDDING}', fs_parameters: [1, 1], "
+            "ndensity: 1}}`."
         )
 
 
@@ -248,29 +251,43 @@ def validate(potential: Potential, where: str) -> None:
     mirror pairs that differ, mixed inner cutoffs)."""
     for (a, b), bond in potential.bonds.items():
         if bond.inner_cutoff_type not in INNER_CUTOFFS:
-            raise UserError(f"{where}: inner_cutoff_type '{bond.inner_cutoff_type}' of {a}-{b} is not one of {INNER_CUTOFFS}.")
+            raise UserError(
+                f"{where}: inner_cutoff_type '{bond.inner_cutoff_type}' of {a}-{b} is not one of "
+                f"{INNER_CUTOFFS}."
+            )
         mirror = potential.bonds.get((b, a))
         if mirror is not None and mirror is not bond and not _same(bond, mirror):
-            raise UserError(f"{where}: the radial bases of {a}-{b} and {b}-{a} differ; they must be the same.")
+            raise UserError(
+                f"{where}: the radial bases of {a}-{b} and {b}-{a} differ; they must be the same."
+            )
     kinds = {bond.inner_cutoff_type for bond in potential.bonds.values()}
     if len(kinds) > 1:
-        raise UserError(f"{where}: all pairs need the same inner_cutoff_type, but these occur: {sorted(kinds)}.")
+        raise UserError(
+            f"{where}: all pairs need the same inner_cutoff_type, but these occur: {sorted(kinds)}."
+        )
     for element, functions in potential.functions.items():
         for f in functions:
             if f.elements[0] != element:
                 raise UserError(f"{where}: {f} stands among the functions of {element}.")
-            for neighbour, n, l in zip(f.elements[1:], f.n, f.l):
+            for neighbour, n, l in zip(f.elements[1:], f.n, f.l, strict=True):
                 bond = potential.bonds.get((element, neighbour))
                 if bond is None:
-                    raise UserError(f"{where}: no speciesblock '{element} {neighbour}', which {f} needs.")
+                    raise UserError(
+                        f"{where}: no speciesblock '{element} {neighbour}', which {f} needs."
+                    )
                 top = bond.nradbase if f.rank == 1 else bond.nradmax
                 if not 1 <= n <= top or not 0 <= l <= bond.lmax:
-                    raise UserError(f"{where}: {f} lies beyond the radial basis of {element}-{neighbour} (n <= {top}, l <= {bond.lmax}).")
+                    raise UserError(
+                        f"{where}: {f} lies beyond the radial basis of {element}-{neighbour} "
+                        f"(n <= {top}, l <= {bond.lmax})."
+                    )
 
 
 def _same(a: Bond, b: Bond) -> bool:
     left, right = dict(vars(a)), dict(vars(b))
-    return bool(np.array_equal(left.pop("radcoefficients"), right.pop("radcoefficients"))) and left == right
+    return (
+        bool(np.array_equal(left.pop("radcoefficients"), right.pop("radcoefficients"))) and left == right
+    )
 
 
 # ---------------------------------------------------------------------------------------- writing
@@ -307,7 +324,8 @@ def write_yaml(potential: Potential, path: str | Path) -> None:
         for f in functions:
             lint = f", lint: {number_text(list(f.lint))}" if f.rank > 2 else ""
             lines.append(
-                f"      - {{type: {' '.join(f.elements)}, nr: {number_text(list(f.n))}, nl: {number_text(list(f.l))}{lint}, c: [{number_text(f.c)}]}}"
+                f"      - {{type: {' '.join(f.elements)}, nr: {number_text(list(f.n))}, "
+                f"nl: {number_text(list(f.l))}{lint}, c: [{number_text(f.c)}]}}"
             )
     with atomic(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n")

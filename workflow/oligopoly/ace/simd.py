@@ -10,8 +10,8 @@ import operator
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, overload, register_model
 from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 8
 _DOUBLE = ir.DoubleType()
@@ -45,7 +45,9 @@ def load(typingctx, array, index):
     """V of elements 8 index ... 8 index + 7."""
 
     def codegen(context, builder, signature, args):
-        return builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], LANES), align=8)
+        return builder.load(
+            _pointer(context, builder, signature.args[0], args[0], args[1], LANES), align=8
+        )
 
     return V(array, types.intp), codegen
 
@@ -89,7 +91,9 @@ def store(typingctx, array, index, value):
     """Write V to elements 8 index ... 8 index + 7."""
 
     def codegen(context, builder, signature, args):
-        builder.store(args[2], _pointer(context, builder, signature.args[0], args[0], args[1], LANES), align=8)
+        builder.store(
+            args[2], _pointer(context, builder, signature.args[0], args[0], args[1], LANES), align=8
+        )
         return context.get_dummy_value()
 
     return types.void(array, types.intp, V), codegen

@@ -67,23 +67,28 @@ def plan(potential: Potential | CTilde, element: str) -> Plan:
         expanded = [f.terms for f in functions]
         weights = [1.0] * len(functions)
 
-    tables = {mu: _RadialRows(potential, element, mu) for mu in potential.elements if (element, mu) in potential.bonds}
+    tables = {
+        mu: _RadialRows(potential, element, mu)
+        for mu in potential.elements
+        if (element, mu) in potential.bonds
+    }
     factors = []  # per function: (mu, radial column, l) of each factor
     for f in functions:
-        columns = [tables[mu].column(n, l, f.rank) for mu, n, l in zip(f.elements[1:], f.n, f.l)]
-        factors.append(list(zip(f.elements[1:], columns, f.l)))
+        labels = zip(f.elements[1:], f.n, f.l, strict=True)
+        columns = [tables[mu].column(n, l, f.rank) for mu, n, l in labels]
+        factors.append(list(zip(f.elements[1:], columns, f.l, strict=True)))
 
     shells, leaf_rows, leaves = _layout(potential, element, tables, factors)
     builder = _Products(leaf_rows, leaves)
     monomials = []  # per function: [(entries, coefficient)]
-    for terms, parts in zip(expanded, factors):
+    for terms, parts in zip(expanded, factors, strict=True):
         monomials.append([_monomial(parts, m, c) for m, c in terms])
     builder.choose([entries for terms in monomials for entries, _ in terms])
 
     linear: dict[int, float] = defaultdict(float)
     quadratic: dict[tuple[int, int], float] = defaultdict(float)
     invariants: list[list[tuple[int, int, float]]] = []
-    for terms, weight in zip(monomials, weights):
+    for terms, weight in zip(monomials, weights, strict=True):
         bilinear: dict[tuple[int, int], float] = defaultdict(float)
         for entries, coefficient in terms:
             for a, b, c in builder.bilinear(entries):
@@ -111,7 +116,7 @@ def plan(potential: Potential | CTilde, element: str) -> Plan:
 
 
 def _invariant(f) -> tuple[tuple[tuple[int, ...], float], ...]:
-    labels = tuple(zip(f.elements[1:], f.n, f.l))
+    labels = tuple(zip(f.elements[1:], f.n, f.l, strict=True))
     return coupling.invariant(f.l, f.lint, tuple(labels.index(label) for label in labels))
 
 
@@ -186,9 +191,11 @@ def _layout(potential, element, tables, factors):
 
 
 def _monomial(parts, m, coefficient):
-    """Product of leaves as sorted entries (leaf key, conjugated), signs of negative m in the coefficient."""
+    """Product of leaves as sorted entries (leaf key, conjugated), and its coefficient with their
+    signs.
+    """
     entries = []
-    for (mu, column, l), projection in zip(parts, m):
+    for (mu, column, l), projection in zip(parts, m, strict=True):
         if projection < 0 and projection % 2:
             coefficient = -coefficient
         entries.append(((mu, column, l, abs(projection)), projection < 0))
@@ -196,7 +203,7 @@ def _monomial(parts, m, coefficient):
 
 
 def _canonical(entries):
-    """The entries up to overall conjugation (the first complex leaf unconjugated), and if that was needed."""
+    """The entries with the first complex leaf unconjugated, and if all had to be conjugated for that."""
     first = next((conjugated for key, conjugated in entries if key[3]), False)
     if not first:
         return entries, False
@@ -214,7 +221,9 @@ class _Products:
         self._splits: dict[tuple, tuple] = {}
 
     def choose(self, monomials: list[tuple]) -> None:
-        """Decide into which two halves each monomial of rank > 2 is split, few distinct halves in all."""
+        """Decide into which two halves each monomial of rank > 2 is split: few distinct halves in
+        all.
+        """
         distinct = sorted({_canonical(entries)[0] for entries in monomials if len(entries) > 2})
         options = {entries: self._options(entries) for entries in distinct}
         # greedy cover: the half that serves most monomials not yet served, again and again
@@ -237,7 +246,9 @@ class _Products:
                 if entries in waiting:
                     waiting.discard(entries)
                     self._splits[entries] = options[entries][number]
-                    touched = {_canonical(h)[0] for halves in options[entries] for h in halves if len(h) > 1}
+                    touched = {
+                        _canonical(h)[0] for halves in options[entries] for h in halves if len(h) > 1
+                    }
                     for other in touched:
                         gain[other] -= 1
         for entries in distinct:
@@ -288,7 +299,10 @@ class _Products:
         a, b = (entries[:1], entries[1:]) if len(entries) < 4 else (entries[:2], entries[2:])
         (ar, ai, a_conjugated), (br, bi, b_conjugated) = self._entity(a), self._entity(b)
         if bi < 0 and ai >= 0:
-            (ar, ai, a_conjugated), (br, bi, b_conjugated) = (br, bi, b_conjugated), (ar, ai, a_conjugated)
+            (ar, ai, a_conjugated), (br, bi, b_conjugated) = (
+                (br, bi, b_conjugated),
+                (ar, ai, a_conjugated),
+            )
         # the first complex leaf of a canonical product is unconjugated, so only the second half can be
         re = self.rows
         if ai < 0 and bi < 0:

@@ -1,7 +1,7 @@
 """The C-tilde form of a linear potential and its file `.yace`, which LAMMPS `pair_style pace` reads.
 
 Each function is a sum over explicit products of atomic base functions, Re sum_m ctilde_m prod_t
-A_{mu_t n_t l_t m_t}. B-basis functions that differ only in their internal couplings are one function here.
+A_{mu_t n_t l_t m_t}. B-basis functions that differ only in their internal couplings are one here.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from oligopoly.ace import coupling
-from oligopoly.ace.potential import DRHO_CORE_CUT, EMBEDDING, RHO_CORE_CUT, Bond, Potential, load, require_linear
+from oligopoly.ace.potential import (
+    DRHO_CORE_CUT,
+    EMBEDDING,
+    RHO_CORE_CUT,
+    Bond,
+    Potential,
+    load,
+    require_linear,
+)
 from oligopoly.ace.potential import number_text as text
 from oligopoly.errors import UserError
 from oligopoly.files import atomic
@@ -42,7 +50,7 @@ class CTilde:
 
 
 def expand(potential: Potential) -> CTilde:
-    """C-tilde form of a B-basis potential, functions that differ only in `lint` merged, zero terms kept."""
+    """C-tilde form of a B-basis potential: functions that differ only in `lint` merged, zeros kept."""
     functions = {}
     for element in potential.elements:
         merged: dict[tuple, dict[tuple[int, ...], float]] = {}
@@ -50,7 +58,9 @@ def expand(potential: Potential) -> CTilde:
             terms = merged.setdefault((f.elements, f.n, f.l), {})
             for m, c in coupling.expand(f):
                 terms[m] = terms.get(m, 0.0) + c
-        functions[element] = [Function(*key, tuple(sorted(terms.items()))) for key, terms in merged.items() if terms]
+        functions[element] = [
+            Function(*key, tuple(sorted(terms.items()))) for key, terms in merged.items() if terms
+        ]
     return CTilde(
         elements=list(potential.elements),
         bonds=dict(potential.bonds),
@@ -105,7 +115,9 @@ def _function(entry: dict, elements: list[str]) -> Function:
         elements=(elements[entry["mu0"]], *(elements[mu] for mu in entry["mus"])),
         n=tuple(entry["ns"]),
         l=tuple(entry["ls"]),
-        terms=tuple((tuple(ms[k * rank : (k + 1) * rank]), float(c)) for k, c in enumerate(entry["ctildes"])),
+        terms=tuple(
+            (tuple(ms[k * rank : (k + 1) * rank]), float(c)) for k, c in enumerate(entry["ctildes"])
+        ),
     )
 
 
@@ -135,9 +147,11 @@ def write(potential: Potential | CTilde, path: str | Path) -> None:
         for f in source.functions[element]:
             mus = [index[e] for e in f.elements[1:]]
             lines.append(
-                f"    - {{mu0: {index[element]}, rank: {f.rank}, ndensity: 1, num_ms_combs: {len(f.terms)}, "
+                f"    - {{mu0: {index[element]}, rank: {f.rank}, ndensity: 1, "
+                f"num_ms_combs: {len(f.terms)}, "
                 f"mus: {text(mus)}, ns: {text(list(f.n))}, ls: {text(list(f.l))}, "
-                f"ms_combs: {text([m for ms, _ in f.terms for m in ms])}, ctildes: {text([c for _, c in f.terms])}}}"
+                f"ms_combs: {text([m for ms, _ in f.terms for m in ms])}, "
+                f"ctildes: {text([c for _, c in f.terms])}}}"
             )
     with atomic(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n")
