@@ -188,9 +188,9 @@ class ACE(Settings):
     sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom, periodic")
     sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom, cluster")
     sigma_volume: EnergyPerAtom | None = Field(
-        "1 meV",
-        description="of the energy change per atom on +-1 % of volume: the weight of the stress; "
-        "null fits no stress",
+        "0.03 meV",
+        description="of the energy change per atom on 1 % of volume: the weight of the stress "
+        "(0.03 meV is about 400 bar in a liquid); null fits no stress",
     )
     ridge: float = Field(1e-9, gt=0, lt=1, description="relative regularisation")
 
