@@ -145,3 +145,21 @@ def test_says_what_is_wrong_with_a_unit(unit, ends, units, says):
 def test_good_units_pass():
     for repeat_unit, end_groups, units, _ in SYSTEMS.values():
         check_unit(repeat_unit, end_groups, units)
+
+
+def test_long_chains_walk_their_own_ways(tmp_path):
+    system = build(tmp_path, "*CC(C)O*", ("*C", "*[H]"), 15, chains=3)
+    n = system["atoms_per_chain"]
+    _, positions, _ = datafile.read(tmp_path / "built.data", n)
+    molecules = positions.reshape(3, n, 3)
+    inner = [np.linalg.norm(m[:, None] - m[None], axis=-1) for m in molecules]
+    assert np.abs(inner[0] - inner[1]).max() > 3.0
+    # Bonds and angles are those of the template, and nothing lies on anything.
+    bonds = np.array(system["bonds"])
+    bonds = bonds[bonds.max(axis=1) < n]
+    near = np.zeros((n, n), bool)
+    near[bonds[:, 0], bonds[:, 1]] = near[bonds[:, 1], bonds[:, 0]] = True
+    near = np.linalg.matrix_power(near + np.eye(n), 2) > 0
+    for distances in inner[1:]:
+        np.testing.assert_allclose(distances[near], inner[0][near], atol=1e-6)
+        assert distances[~near].min() > 1.0

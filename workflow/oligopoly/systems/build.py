@@ -1,8 +1,9 @@
 """From SMILES to a box of chains with GAFF2 parameters.
 
-RadonPy (Hayashi et al., npj Comput. Mater. 8 (2022) 222) grows the chains by a random walk and
-assigns GAFF2 types and parameters; Gasteiger charges come from RDKit, of the whole chain, so that
-a junction of two units carries the charges of the junction and not those of capped monomers.
+RadonPy (Hayashi et al., npj Comput. Mater. 8 (2022) 222) links the units to a chain in 3D and
+assigns GAFF2 types and parameters; each chain of the box then walks its own way. Gasteiger charges
+come from RDKit, of the whole chain, so that a junction of two units carries the charges of the
+junction and not those of capped monomers.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from oligopoly.files import write_text
 from oligopoly.seeds import derive
 from oligopoly.systems import datafile
 from oligopoly.systems.unit import RING, check_unit
+from oligopoly.systems.walk import backbone, random_walk
 
 __all__ = ["build_system", "check_unit"]
 
@@ -31,9 +33,6 @@ log = logging.getLogger(__name__)
 
 INITIAL_DENSITY = 0.05  # g/cm3: dilute enough that chains are placed without overlap at once
 CLEARANCE = 2.0  # A between atoms of different molecules when they are placed
-# Growing a chain costs the square of its length: long chains share a few conformations, which
-# the hot stages of the equilibration make different again.
-SHORT_CHAIN, FEW_CONFORMATIONS = 250, 4
 AVOGADRO_A3 = 0.602214076  # g/mol per A^3 -> 1 g/cm3 is 0.602 g/mol/A^3
 
 
@@ -112,27 +111,27 @@ def _quiet(seed: int):
 
 
 def _conformations(repeat_unit, end_groups, dp, chains, seed, messages):
-    """Typed template, list of conformations (n, 3), and the repeat unit of each atom."""
+    """Typed template, a conformation (n, 3) per chain, and the repeat unit of each atom."""
     if end_groups == RING:
-        grow = lambda k: _ring(repeat_unit, dp, derive(seed, "conformation", k))  # noqa: E731
-        probe = _ring(repeat_unit, dp, None)
-    else:
-        grow = lambda k: _linear(repeat_unit, end_groups, dp, seed)  # noqa: E731
-        probe = _linear(repeat_unit, end_groups, min(dp, 3), seed, relax=False)
-    # Parameters are looked for before the slow growth.
-    _assign(probe, repeat_unit, end_groups, messages)
+        template = _ring(repeat_unit, dp)
+        _assign(template, repeat_unit, end_groups, messages)
+        conformations = [
+            _embedded(template, repeat_unit, derive(seed, "conformation", k)) for k in range(chains)
+        ]
+        return template, conformations, _repeat_units(template, dp)
 
-    template = grow(0)
-    units = _repeat_units(template, dp)
-    conformations = [template.GetConformer(0).GetPositions()]
-    distinct = chains if template.GetNumAtoms() <= SHORT_CHAIN else min(chains, FEW_CONFORMATIONS)
-    symbols = [atom.GetSymbol() for atom in template.GetAtoms()]
-    for k in range(1, distinct):
-        other = grow(k)
-        assert [atom.GetSymbol() for atom in other.GetAtoms()] == symbols
-        conformations.append(other.GetConformer(0).GetPositions())
+    # A long chain takes its time to grow: parameters are looked for before.
+    _assign(_linear(repeat_unit, end_groups, min(dp, 3), seed), repeat_unit, end_groups, messages)
+    template = _linear(repeat_unit, end_groups, dp, seed)
     _assign(template, repeat_unit, end_groups, messages)
-    return template, conformations, units
+    residues = [atom.GetPDBResidueInfo().GetResidueName().strip() for atom in template.GetAtoms()]
+    turnable, place = backbone(template, residues.index("TU0"), residues.index("TU1"))
+    start = template.GetConformer(0).GetPositions()
+    conformations = [
+        random_walk(start, turnable, place, np.random.default_rng(derive(seed, "conformation", k)))
+        for k in range(chains)
+    ]
+    return template, conformations, _repeat_units(template, dp)
 
 
 @contextlib.contextmanager
@@ -167,15 +166,20 @@ def _fragment(smiles: str, name: str, seed: int) -> Chem.Mol:
     return mol
 
 
-def _linear(repeat_unit: str, end_groups, dp: int, seed: int, relax: bool = True) -> Chem.Mol:
-    from radonpy.core import const, poly, utils
+def _linear(repeat_unit: str, end_groups, dp: int, seed: int) -> Chem.Mol:
+    from radonpy.core import calc, const, poly, utils
 
     const.tqdm_disable = True
-    opt = "rdkit" if relax else None
+    # Half of the units of an atactic chain are mirror images; without stereocentres both are the same.
+    mirrored = np.random.default_rng(derive(seed, "tacticity")).permutation(np.arange(dp) % 2 == 1)
     try:
-        chain = poly.polymerize_rw(_fragment(repeat_unit, "repeat unit", seed), dp, opt=opt)
+        unit = _fragment(repeat_unit, "repeat unit", seed)
+        chain = None
+        for mirror in mirrored:
+            other = calc.mirror_inversion_mol(unit) if mirror else utils.deepcopy_mol(unit)
+            chain = poly.connect_mols(chain, other)
         head, tail = (_fragment(smiles, "end group", seed) for smiles in end_groups)
-        chain = poly.terminate_rw(chain, head, tail, opt=opt)
+        chain = poly.terminate_rw(chain, head, tail, opt=None)
     except utils.RadonPyError as error:
         raise UserError(
             f"repeat unit {repeat_unit!r}: RadonPy could not grow a chain of {dp} units ({error})"
@@ -185,8 +189,8 @@ def _linear(repeat_unit: str, end_groups, dp: int, seed: int, relax: bool = True
     return chain
 
 
-def _ring(repeat_unit: str, dp: int, seed: int | None) -> Chem.Mol:
-    """dp repeat units closed to a ring, atoms ordered by unit; 3D from distance geometry if seeded."""
+def _ring(repeat_unit: str, dp: int) -> Chem.Mol:
+    """dp repeat units closed to a ring, atoms ordered by unit; without coordinates."""
     unit = Chem.MolFromSmiles(repeat_unit)
     for atom in unit.GetAtoms():
         atom.SetProp("fragment", "repeat unit")
@@ -212,17 +216,19 @@ def _ring(repeat_unit: str, dp: int, seed: int | None) -> Chem.Mol:
             atom.SetIntProp("place", parent.GetIntProp("place"))
             atom.SetProp("fragment", "repeat unit")
     order = sorted(range(mol.GetNumAtoms()), key=lambda i: (mol.GetAtomWithIdx(i).GetIntProp("unit"), i))
-    mol = Chem.RenumberAtoms(mol, order)
-    if seed is not None:
-        options = AllChem.ETKDGv3()
-        options.randomSeed = seed
-        options.useRandomCoords = True
-        if AllChem.EmbedMolecule(mol, options) != 0:
-            raise UserError(
-                f"repeat unit {repeat_unit!r}: no 3D structure found for a ring of {dp} units"
-            )
-        AllChem.MMFFOptimizeMolecule(mol, maxIters=500)
-    return mol
+    return Chem.RenumberAtoms(mol, order)
+
+
+def _embedded(ring: Chem.Mol, repeat_unit: str, seed: int) -> np.ndarray:
+    """Positions (n, 3) of a ring by distance geometry and MMFF."""
+    mol = Chem.Mol(ring)
+    options = AllChem.ETKDGv3()
+    options.randomSeed = seed
+    options.useRandomCoords = True
+    if AllChem.EmbedMolecule(mol, options) != 0:
+        raise UserError(f"repeat unit {repeat_unit!r}: no 3D structure found for a ring of it")
+    AllChem.MMFFOptimizeMolecule(mol, maxIters=500)
+    return mol.GetConformer(0).GetPositions()
 
 
 def _repeat_units(chain: Chem.Mol, dp: int) -> list[int]:
@@ -393,8 +399,7 @@ def _place(conformations, chains, template, density, seed):
     while True:
         placed = []
         for k in range(chains):
-            shape = conformations[k % len(conformations)]
-            shape = shape - shape.mean(axis=0)
+            shape = conformations[k] - conformations[k].mean(axis=0)
             for _ in range(200):
                 trial = Rotation.random(random_state=rng.integers(2**31)).apply(shape) + rng.uniform(
                     0, length, 3
