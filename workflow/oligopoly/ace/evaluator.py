@@ -50,10 +50,11 @@ class Evaluator:
         for k, element in enumerate(self.elements):
             self._index[atomic_numbers[element]] = k
         self.cutoff = max(bond.rcut for bond in potential.bonds.values())
-        plans = [terms.plan(potential, element) for element in self.elements]
-        self._e0 = np.array([plan.E0 for plan in plans])
-        self._flat = _flatten(plans, potential, self.elements)
-        self._counts = [len(plan.invariants) for plan in plans]
+        self._e0 = np.array([potential.E0.get(element, 0.0) for element in self.elements])
+        self._counts = [len(potential.functions.get(element, [])) for element in self.elements]
+        # plans with and without invariants, and their working spaces, the latter made when first needed
+        self._flats = {False: _flatten(potential, False)}
+        self._spaces: dict[bool, list] = {}
         self.active_set = None if active_set is None else _inverses(active_set, potential, self._counts)
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._list: neighbours.List | None = None
@@ -108,13 +109,13 @@ class Evaluator:
             self._build(positions, cell, pbc)
         elif not self._list.valid(positions, cell, pbc):
             self._build(positions, cell, pbc)
-        species, flat = self._species, self._flat
+        species, flat = self._species, self._plan(want_invariants)
         xyz = self._list.extended(positions, cell)
         energies = self._e0[species]
         invariants = np.zeros((len(species) if want_invariants else 0, max(self._counts, default=0)))
         share = -(-len(self._blocks) // self.threads)
         workers = []
-        for worker, space in enumerate(self._space):
+        for worker, space in enumerate(self._spaces[want_invariants]):
             forces, virial = np.zeros((len(xyz), 3)), np.zeros(6)
             arguments = (
                 min(worker * share, len(self._blocks)), min((worker + 1) * share, len(self._blocks)),
@@ -165,8 +166,17 @@ class Evaluator:
             centres += [k] * len(rows)
         self._blocks = np.concatenate(blocks)
         self._centres = np.array(centres, dtype=np.int64)
-        slots = int(sizes.max(axis=0, initial=0).sum()) + 1
-        self._space = [self._flat.working_space(slots) for _ in range(self.threads)]
+        self._slots = int(sizes.max(axis=0, initial=0).sum()) + 1
+        self._spaces = {}
+
+    def _plan(self, invariants: bool) -> "_Flat":
+        """Plans of all elements; the one for energies is several times smaller."""
+        if invariants not in self._flats:
+            self._flats[invariants] = _flatten(self.potential, invariants)
+        flat = self._flats[invariants]
+        if invariants not in self._spaces:
+            self._spaces[invariants] = [flat.working_space(self._slots) for _ in range(self.threads)]
+        return flat
 
 
 @dataclass
@@ -194,7 +204,9 @@ def _aligned(size: int) -> np.ndarray:
     return raw[start : start + size]
 
 
-def _flatten(plans: list[terms.Plan], potential, elements: list[str]) -> _Flat:
+def _flatten(potential, invariants: bool) -> _Flat:
+    elements = potential.elements
+    plans = [terms.plan(potential, element, invariants) for element in elements]
     count = len(plans)
     meta = np.zeros((count, kernel.META), np.int64)
     shells = np.full((count, count, kernel.SHELL), -1, np.int64)

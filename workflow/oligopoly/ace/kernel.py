@@ -13,6 +13,7 @@ from numba import njit
 
 from oligopoly.ace.simd import (
     floor,
+    gather,
     load,
     load_from,
     minimum,
@@ -106,15 +107,21 @@ def _filter(
 
 
 @njit(**_inlined)
-def _cubic(table, row, functions, t):
-    """Eight functions and their slopes per bin, at the fraction `t` of the bin that starts at `row`."""
-    f0, d0 = load_from(table, row), load_from(table, row + functions)
-    f1, d1 = load_from(table, row + 2 * functions), load_from(table, row + 3 * functions)
-    t = splat(t)
+def _cubic(f0, d0, f1, d1, t):
+    """Cubic Hermite polynomial and its slope at the fraction `t` of a bin; slopes are per bin."""
     rise = f1 - f0
     c3 = (d0 - rise) + (d1 - rise)
     q = (rise - d0) - c3 + t * c3
     return f0 + t * (d0 + t * q), d0 + t * (q + q + t * c3)
+
+
+@njit(**_inlined)
+def _eight(table, row, functions, t):
+    """Eight functions and their slopes, at the fraction `t` of the bin that starts at `row`."""
+    return _cubic(
+        load_from(table, row), load_from(table, row + functions),
+        load_from(table, row + 2 * functions), load_from(table, row + 3 * functions), splat(t),
+    )  # fmt: skip
 
 
 @njit(**_inlined)
@@ -139,18 +146,28 @@ def _radial(y, r_at, d_at, table, groups, functions, t, rows):
     the lane's place in the table, `t` (8,) the fraction of its bin.
     """
     n = functions
-    for group in range(groups):
+    # one or two functions beyond a multiple of eight are cheaper lane by lane than as a group of eight
+    single = 0 < n - 8 * (groups - 1) <= 2
+    for group in range(groups - 1 if single else groups):
         o = 8 * group
-        r0, d0 = _cubic(table, peek(rows, 0) + o, n, peek(t, 0))
-        r1, d1 = _cubic(table, peek(rows, 1) + o, n, peek(t, 1))
-        r2, d2 = _cubic(table, peek(rows, 2) + o, n, peek(t, 2))
-        r3, d3 = _cubic(table, peek(rows, 3) + o, n, peek(t, 3))
-        r4, d4 = _cubic(table, peek(rows, 4) + o, n, peek(t, 4))
-        r5, d5 = _cubic(table, peek(rows, 5) + o, n, peek(t, 5))
-        r6, d6 = _cubic(table, peek(rows, 6) + o, n, peek(t, 6))
-        r7, d7 = _cubic(table, peek(rows, 7) + o, n, peek(t, 7))
+        r0, d0 = _eight(table, peek(rows, 0) + o, n, peek(t, 0))
+        r1, d1 = _eight(table, peek(rows, 1) + o, n, peek(t, 1))
+        r2, d2 = _eight(table, peek(rows, 2) + o, n, peek(t, 2))
+        r3, d3 = _eight(table, peek(rows, 3) + o, n, peek(t, 3))
+        r4, d4 = _eight(table, peek(rows, 4) + o, n, peek(t, 4))
+        r5, d5 = _eight(table, peek(rows, 5) + o, n, peek(t, 5))
+        r6, d6 = _eight(table, peek(rows, 6) + o, n, peek(t, 6))
+        r7, d7 = _eight(table, peek(rows, 7) + o, n, peek(t, 7))
         _store_transposed(y, r_at + o, r0, r1, r2, r3, r4, r5, r6, r7)
         _store_transposed(y, d_at + o, d0, d1, d2, d3, d4, d5, d6, d7)
+    if single:
+        for o in range(8 * (groups - 1), n):
+            value, slope = _cubic(
+                gather(table, rows, o), gather(table, rows, o + n),
+                gather(table, rows, o + 2 * n), gather(table, rows, o + 3 * n), load(t, 0),
+            )  # fmt: skip
+            store(y, r_at + o, value)
+            store(y, d_at + o, slope)
 
 
 @njit(**_inlined)

@@ -64,6 +64,23 @@ def load_from(typingctx, array, start):
 
 
 @intrinsic
+def gather(typingctx, array, starts, offset):
+    """V of one element per lane: array[starts[k] + offset], `starts` being eight int64."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        places = context.make_array(signature.args[1])(context, builder, args[1]).data
+        vector = ir.Constant(_VECTOR, ir.Undefined)
+        for k in range(LANES):
+            place = builder.load(builder.gep(places, [ir.Constant(_I32, k)]))
+            value = builder.load(builder.gep(data, [builder.add(place, args[2])]))
+            vector = builder.insert_element(vector, value, ir.Constant(_I32, k))
+        return vector
+
+    return V(array, starts, types.intp), codegen
+
+
+@intrinsic
 def peek(typingctx, array, index):
     """Element `index` >= 0 of the flat array, without numba's care for negative indices and strides."""
 

@@ -42,7 +42,7 @@ class Plan:
     `products` are (kind, a, a_im, b, b_im, sign, re, im): rows of the factors and of the result, in an
     order in which factors come first; result = A B for sign +1 and A conj(B) for sign -1. `quadratic` is
     {(row, row): coefficient}, upper triangle; `linear` is {row: coefficient}. `invariants[f]` lists
-    (row, row or -1, coefficient) of B-basis function f (empty for a C-tilde potential).
+    (row, row or -1, coefficient) of B-basis function f, if asked for.
     """
 
     leaves: int
@@ -55,46 +55,51 @@ class Plan:
     E0: float
 
 
-def plan(potential: Potential | CTilde, element: str) -> Plan:
-    """Plan of the central `element`."""
-    b_basis = isinstance(potential, Potential)
-    functions = potential.functions.get(element, [])
-    # one list of (m, coefficient) per function, without the function's own coefficient in the B-basis
-    if b_basis:
-        expanded = [_invariant(f) for f in functions]
-        weights = [f.c for f in functions]
-    else:
-        expanded = [f.terms for f in functions]
-        weights = [1.0] * len(functions)
+def plan(potential: Potential | CTilde, element: str, invariants: bool) -> Plan:
+    """Plan of the central `element`, for energies and forces, or with `invariants` for the B-basis too.
 
+    Without `invariants` all functions of rank 1 of a neighbour element are one radial function, the pair
+    potential that they add up to, and functions without a coefficient are left out.
+    """
+    b_basis = isinstance(potential, Potential)
     tables = {
         mu: _RadialRows(potential, element, mu)
         for mu in potential.elements
         if (element, mu) in potential.bonds
     }
-    factors = []  # per function: (mu, radial column, l) of each factor
-    for f in functions:
-        labels = zip(f.elements[1:], f.n, f.l, strict=True)
-        columns = [tables[mu].column(n, l, f.rank) for mu, n, l in labels]
-        factors.append(list(zip(f.elements[1:], columns, f.l, strict=True)))
+    summands = []  # (terms (m, coefficient), weight, factors (mu, radial column, l))
+    pair = {mu: np.zeros(table.bond.nradbase) for mu, table in tables.items()}
+    for f in potential.functions.get(element, []):
+        # in the B-basis the function's own coefficient is the weight
+        terms, weight = (_invariant(f), f.c) if b_basis else (f.terms, 1.0)
+        if not invariants and f.rank == 1:
+            pair[f.elements[1]][f.n[0] - 1] += weight * sum(c for _, c in terms)
+        elif invariants or weight != 0:
+            labels = zip(f.elements[1:], f.n, f.l, strict=True)
+            factors = [(mu, tables[mu].column_of(n, l, f.rank), l) for mu, n, l in labels]
+            summands.append((terms, weight, factors))
+    for mu, row in pair.items():
+        if row.any():
+            summands.append(((((0,), 1.0),), 1.0, [(mu, tables[mu].column(row), 0)]))
 
-    shells, leaf_rows, leaves = _layout(potential, element, tables, factors)
+    shells, leaf_rows, leaves = _layout(
+        potential, element, tables, [factors for *_, factors in summands]
+    )
     builder = _Products(leaf_rows, leaves)
-    monomials = []  # per function: [(entries, coefficient)]
-    for terms, parts in zip(expanded, factors, strict=True):
-        monomials.append([_monomial(parts, m, c) for m, c in terms])
+    # per summand: [(entries, coefficient)]
+    monomials = [[_monomial(factors, m, c) for m, c in terms] for terms, _, factors in summands]
     builder.choose([entries for terms in monomials for entries, _ in terms])
 
     linear: dict[int, float] = defaultdict(float)
     quadratic: dict[tuple[int, int], float] = defaultdict(float)
-    invariants: list[list[tuple[int, int, float]]] = []
-    for terms, weight in zip(monomials, weights, strict=True):
+    bilinears: list[list[tuple[int, int, float]]] = []
+    for terms, (_, weight, _) in zip(monomials, summands, strict=True):
         bilinear: dict[tuple[int, int], float] = defaultdict(float)
         for entries, coefficient in terms:
             for a, b, c in builder.bilinear(entries):
                 bilinear[(a, b)] += c * coefficient
-        if b_basis:
-            invariants.append([(a, b, c) for (a, b), c in bilinear.items()])
+        if invariants:
+            bilinears.append([(a, b, c) for (a, b), c in bilinear.items()])
         for (a, b), c in bilinear.items():
             if weight * c != 0 and b < 0:
                 linear[a] += weight * c
@@ -109,7 +114,7 @@ def plan(potential: Potential | CTilde, element: str) -> Plan:
         products=np.array(builder.products, dtype=np.int64).reshape(-1, 8),
         linear=dict(linear),
         quadratic=dict(quadratic),
-        invariants=invariants,
+        invariants=bilinears,
         shells=shells,
         E0=potential.E0.get(element, 0.0),
     )
@@ -134,13 +139,15 @@ class _RadialRows:
         self.coefficients: list[np.ndarray] = []
         self._index: dict[bytes, int] = {}
 
-    def column(self, n: int, l: int, rank: int) -> int:
+    def column_of(self, n: int, l: int, rank: int) -> int:
         """Column of R_nl, or of g_n for a function of rank 1."""
-        row = np.zeros(self.bond.nradbase)
-        if rank == 1:
-            row[n - 1] = 1.0
-        else:
-            row = row + self.bond.radcoefficients[n - 1, l]
+        if rank > 1:
+            return self.column(self.bond.radcoefficients[n - 1, l])
+        return self.column(np.eye(1, self.bond.nradbase, n - 1)[0])
+
+    def column(self, row: np.ndarray) -> int:
+        """Column of sum_k row_k g_k."""
+        row = row + 0.0  # no negative zeros
         key = row.tobytes()
         if key not in self._index:
             self._index[key] = len(self.coefficients)
