@@ -145,7 +145,7 @@ def equilibrate(
                 f"{stage.name}: {stage.picoseconds:.2f} ps at {stage.temperature:g} K{where}, "
                 f"density {np.mean(densities):.3f} g/cm3"
             )
-        late = densities[len(densities) // 2 :]
+        late = densities[len(densities) // 4 :]
         target = 1 / float(np.mean(1 / np.array(late)))
         run.squeeze("settle", SETTLE, temperature, target)
         x, cell = placement.unwrapped(lmp, periodic=True)
