@@ -57,7 +57,7 @@ class ClassicalLabeler:
             self.close()  # LAMMPS is in no known state after an error
             raise LabelFailure(*self._why(atoms, f"LAMMPS: {error}", Outcome.CRASHED)) from error
         # Not-a-number fails the comparison too.
-        if not (abs(energy) < ABSURD and np.abs(forces).max() < ABSURD and np.abs(stress).max() < ABSURD):
+        if not np.max([abs(energy), np.abs(forces).max(), np.abs(stress).max()]) < ABSURD:
             reason = f"largest force {np.abs(forces).max():.3g} eV/A, energy {energy:.3g} eV"
             raise LabelFailure(*self._why(atoms, reason, Outcome.CRASHED))
         charges = np.tile(self.chain.charges, len(atoms) // len(self.chain))
