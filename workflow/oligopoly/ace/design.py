@@ -6,7 +6,8 @@ on c (E0 and the repulsive core) is `fixed`.
 
 Each function is a sum of products of A_nlm (`coupling.invariant`). For every atom, dA/dr of its neighbours is
 gathered once (periodic images of an atom together), and the derivative of a function is the sum of the few dA/dr
-it contains, weighted by the products of the other factors.
+it contains, weighted by the products of the other factors. Neighbours, and in the end functions, go eight at a time
+through `simd` vectors.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ase import Atoms
 from oligopoly.ace import core, radial
 from oligopoly.ace.coupling import invariant
 from oligopoly.ace.potential import BasisFunction, Potential
+from oligopoly.ace.simd import LANES, load, splat, store, total, transpose
 from oligopoly.errors import UserError
 
 
@@ -44,14 +46,15 @@ class _Plan:
     """The functions of one central element, flattened for the compiled kernel.
 
     A leaf is one A_nlm with m >= 0: a row of the radial table of its pair, and an index l(l+1)/2 + m. Leaves of
-    one neighbour element are consecutive. A slot is a leaf within a function; a factor of a term names its slot
-    and whether it is complex conjugated.
+    one neighbour element are consecutive. Its real part and, for m > 0, imaginary part are consecutive `parts`. A
+    slot is a leaf within a function, in the order of the leaves; a factor of a term names its slot and whether it
+    is complex conjugated.
     """
 
     leaf_start: np.ndarray  # (elements + 1,)
     leaf_radial: np.ndarray  # (leaves,)
     leaf_harmonic: np.ndarray  # (leaves,)
-    leaf_real: np.ndarray  # (leaves,) True for m = 0
+    leaf_part: np.ndarray  # (leaves + 1,) first part of each
     slot_start: np.ndarray  # (functions + 1,)
     slot_leaf: np.ndarray  # (slots,)
     term_start: np.ndarray  # (functions + 1,)
@@ -91,14 +94,16 @@ class Design:
         Raises UserError for an element that the potential does not know.
         """
         pairs = self._pairs(atoms)
-        energy = np.zeros(self.size)
-        # columns of one function are contiguous: the kernel adds vectors along the atoms
-        forces = np.zeros((self.size, 3 * len(atoms)))
-        virial = np.zeros((self.size, 6))
+        n = len(atoms)
+        energy, forces, virial = np.zeros(self.size), np.zeros((3 * n, self.size)), np.zeros((6, self.size))
         for index, element in enumerate(self.elements):
             columns = self.slices[element]
-            self._run(index, pairs, energy[columns], forces[columns], virial[columns], np.zeros((0, 0)), True)
-        return Rows(energy, forces.T, virial.T)
+            values, gradient = self._run(index, pairs, derivatives=True)
+            width = columns.stop - columns.start
+            energy[columns] = pairs.fcut[pairs.kinds == index] @ values
+            np.negative(gradient[: 3 * n, :width], out=forces[:, columns])
+            virial[:, columns] = gradient[3 * n : 3 * n + 6, :width]
+        return Rows(energy, forces, virial)
 
     def projections(self, atoms: Atoms) -> dict[str, np.ndarray]:
         """B-basis values (atoms of the element, its functions) by element, atoms in the frame's order.
@@ -106,14 +111,8 @@ class Design:
         Elements without an atom in the frame are left out.
         """
         pairs = self._pairs(atoms)
-        result = {}
-        for index, element in enumerate(self.elements):
-            count = self.slices[element].stop - self.slices[element].start
-            values = np.zeros((int(np.sum(pairs.kinds == index)), count))
-            if len(values):
-                self._run(index, pairs, np.zeros(count), np.zeros((0, 0)), np.zeros((0, 0)), values, False)
-                result[element] = values
-        return result
+        present = np.unique(pairs.kinds)
+        return {self.elements[index]: self._run(index, pairs, derivatives=False)[0] for index in present}
 
     def fixed(self, atoms: Atoms) -> Fixed:
         """E0 and core repulsion of one frame, which the coefficients do not touch."""
@@ -183,17 +182,23 @@ class Design:
             fcut[i[pair]], dfcut[i[pair]] = 1.0 - f[0], -df[0]
         return pairs._replace(fcut=fcut, dfcut=dfcut, nearest=of_atom)
 
-    def _run(self, index, pairs, energy, forces, virial, values, derivatives) -> None:
+    def _run(self, index: int, pairs: "_Pairs", derivatives: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Values (atoms of the element, functions), and d(sum of values, blended)/d(position, strain)."""
         plan = self._plans[index]
         table, table_start, bins, counts = self._tables[index]
-        _kernel(
-            index, pairs.kinds, pairs.j, pairs.distances, pairs.vectors, pairs.start,
-            pairs.fcut, pairs.dfcut, pairs.nearest,
-            table, table_start, bins, counts,
-            plan.leaf_start, plan.leaf_radial, plan.leaf_harmonic, plan.leaf_real, plan.slot_start, plan.slot_leaf,
-            plan.term_start, plan.term_coefficient, plan.factor_start, plan.factor_slot, plan.factor_conjugate,
-            plan.lmax, derivatives, energy, forces, virial, values,
-        )  # fmt: skip
+        functions = len(plan.slot_start) - 1
+        values = np.zeros((int(np.sum(pairs.kinds == index)), functions))
+        # rows: 3N positions, 6 strains, and one for what padding writes; columns: functions in full vectors
+        gradient = np.zeros((3 * len(pairs.kinds) + 7, -(-functions // LANES) * LANES) if derivatives else (0, 0))
+        if len(values) and functions:
+            _kernel(
+                index, pairs.kinds, pairs.j, pairs.distances, pairs.vectors, pairs.start,
+                pairs.fcut, pairs.dfcut, pairs.nearest, table, table_start, bins, counts,
+                plan.leaf_start, plan.leaf_radial, plan.leaf_harmonic, plan.leaf_part, plan.slot_start, plan.slot_leaf,
+                plan.term_start, plan.term_coefficient, plan.factor_start, plan.factor_slot, plan.factor_conjugate,
+                plan.lmax, derivatives, values, gradient,
+            )  # fmt: skip
+        return values, gradient
 
 
 class _Pairs(NamedTuple):
@@ -284,17 +289,16 @@ def _plan(potential: Potential, element: str, radial_index: dict) -> _Plan:
     slot_start, slot_leaf, term_start, term_coefficient = [0], [], [0], []
     factor_start, factor_slot, factor_conjugate = [0], [], []
     for f, terms in zip(functions, expanded, strict=True):
-        slots: dict[int, int] = {}
+        used = sorted({number[leaf(f, position, m)] for ms, _ in terms for position, m in enumerate(ms)})
         for ms, coefficient in terms:
             for position, m in enumerate(ms):
                 # A_{l,-m} = (-1)^m A*_{lm}
                 coefficient *= -1.0 if m < 0 and m % 2 else 1.0
-                slot = slots.setdefault(number[leaf(f, position, m)], len(slots))
-                factor_slot.append(slot)
+                factor_slot.append(used.index(number[leaf(f, position, m)]))
                 factor_conjugate.append(m < 0)
             term_coefficient.append(coefficient)
             factor_start.append(len(factor_slot))
-        slot_leaf += list(slots)
+        slot_leaf += used
         slot_start.append(len(slot_leaf))
         term_start.append(len(term_coefficient))
     kinds = np.array([name[0] for name in leaves], dtype=np.int64)
@@ -303,7 +307,7 @@ def _plan(potential: Potential, element: str, radial_index: dict) -> _Plan:
         leaf_start=np.searchsorted(kinds, np.arange(len(potential.elements) + 1)),
         leaf_radial=integers([name[2] for name in leaves]),
         leaf_harmonic=integers([name[1] for name in leaves]),
-        leaf_real=np.array([name[3] for name in leaves], dtype=np.bool_),
+        leaf_part=integers(np.cumsum([0] + [1 if name[3] else 2 for name in leaves])),
         slot_start=integers(slot_start),
         slot_leaf=integers(slot_leaf),
         term_start=integers(term_start),
@@ -321,56 +325,87 @@ def _terms(f: BasisFunction) -> tuple[tuple[tuple[int, ...], float], ...]:
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"})
-def _harmonics(lmax, x, y, z, value, gradient):
-    """Y_lm = P_lm(z) (x + i y)^m on the unit sphere for m >= 0, and the gradient of that polynomial.
+def _harmonics(lmax, vectors, unit, inverse_r, value, gradient):
+    """Y_lm = P_lm(z) (x + i y)^m for m >= 0 of unit vectors, and their derivatives by the neighbour's position.
 
-    value (2, harmonics), gradient (3, 2, harmonics), harmonics indexed by l(l+1)/2 + m, real and imaginary parts.
-    Normalised to Y_00 = 1; Condon-Shortley phase (Drautz 2020, appendix).
+    `unit` (3, V), `inverse_r` (V,), value (harmonics, 2, V), gradient (harmonics, 2, 3, V), with V numbers in
+    `vectors` vectors and harmonics indexed by l(l+1)/2 + m, real and imaginary parts. Normalised to Y_00 = 1;
+    Condon-Shortley phase (Drautz 2020, appendix).
     """
-    power_re, power_im, before_re, before_im = 1.0, 0.0, 0.0, 0.0
-    diagonal = 1.0
-    for m in range(lmax + 1):
-        if m > 0:
-            before_re, before_im = power_re, power_im
-            power_re, power_im = before_re * x - before_im * y, before_re * y + before_im * x
-            diagonal *= -np.sqrt((2.0 * m + 1.0) / (2.0 * m))
-        p, dp, p_below, dp_below = diagonal, 0.0, 0.0, 0.0
-        for l in range(m, lmax + 1):
-            if l > m:
-                a = np.sqrt((4.0 * l * l - 1.0) / (l * l - m * m))
-                b = 0.0
-                if l > m + 1:
-                    b = -np.sqrt(((l - 1.0) ** 2 - m * m) / (4.0 * (l - 1.0) ** 2 - 1.0))
-                p_next = a * (z * p + b * p_below)
-                dp_next = a * (p + z * dp + b * dp_below)
-                p_below, dp_below, p, dp = p, dp, p_next, dp_next
-            h = l * (l + 1) // 2 + m
-            value[0, h] = p * power_re
-            value[1, h] = p * power_im
-            gradient[0, 0, h] = m * p * before_re
-            gradient[0, 1, h] = m * p * before_im
-            gradient[1, 0, h] = -m * p * before_im
-            gradient[1, 1, h] = m * p * before_re
-            gradient[2, 0, h] = dp * power_re
-            gradient[2, 1, h] = dp * power_im
+    stride = unit.shape[1] // LANES
+    for v in range(vectors):
+        x, y, z = load(unit, v), load(unit, stride + v), load(unit, 2 * stride + v)
+        scale = load(inverse_r, v)
+        power_re, power_im, before_re, before_im = splat(1.0), splat(0.0), splat(0.0), splat(0.0)
+        diagonal = 1.0
+        for m in range(lmax + 1):
+            if m > 0:
+                before_re, before_im = power_re, power_im
+                power_re, power_im = before_re * x - before_im * y, before_re * y + before_im * x
+                diagonal *= -np.sqrt((2.0 * m + 1.0) / (2.0 * m))
+            p, dp, p_below, dp_below = splat(diagonal), splat(0.0), splat(0.0), splat(0.0)
+            for l in range(m, lmax + 1):
+                if l > m:
+                    a = np.sqrt((4.0 * l * l - 1.0) / (l * l - m * m))
+                    b = 0.0
+                    if l > m + 1:
+                        b = -np.sqrt(((l - 1.0) ** 2 - m * m) / (4.0 * (l - 1.0) ** 2 - 1.0))
+                    p_next = a * (z * p + b * p_below)
+                    dp_next = a * (p + z * dp + b * dp_below)
+                    p_below, dp_below, p, dp = p, dp, p_next, dp_next
+                mp = float(m) * p
+                for c in range(2):
+                    if c == 0:
+                        at, g0, g1, g2 = p * power_re, mp * before_re, splat(0.0) - mp * before_im, dp * power_re
+                    else:
+                        at, g0, g1, g2 = p * power_im, mp * before_im, mp * before_re, dp * power_im
+                    # only the part along the sphere counts: Y does not change with r
+                    along = g0 * x + g1 * y + g2 * z
+                    h = 2 * (l * (l + 1) // 2 + m) + c
+                    store(value, h * stride + v, at)
+                    store(gradient, (3 * h) * stride + v, (g0 - along * x) * scale)
+                    store(gradient, (3 * h + 1) * stride + v, (g1 - along * y) * scale)
+                    store(gradient, (3 * h + 2) * stride + v, (g2 - along * z) * scale)
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"})
+def _radials(begin, end, pair_r, table, start, width, count, value, slope):
+    """R_k and dR_k/dr of the pairs begin ... end - 1 by cubic Hermite interpolation, each (k, neighbour)."""
+    for p in range(begin, end):
+        place = pair_r[p] / width
+        knot = int(place)
+        w = place - knot
+        base = start + 2 * count * knot
+        v0, v1 = (1.0 + 2.0 * w) * (1.0 - w) ** 2, w * w * (3.0 - 2.0 * w)
+        s0, s1 = w * (1.0 - w) ** 2, w * w * (w - 1.0)
+        dv = 6.0 * w * (w - 1.0) / width
+        ds0, ds1 = (1.0 - w) * (1.0 - 3.0 * w) / width, w * (3.0 * w - 2.0) / width
+        for k in range(count):
+            lower, lower_slope = table[base + k], table[base + count + k]
+            upper, upper_slope = table[base + 2 * count + k], table[base + 3 * count + k]
+            value[k, p - begin] = v0 * lower + v1 * upper + s0 * lower_slope + s1 * upper_slope
+            slope[k, p - begin] = dv * (lower - upper) + ds0 * lower_slope + ds1 * upper_slope
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"})
 def _kernel(
-    central, kinds, pair_j, pair_r, pair_d, pair_start, fcut, dfcut, nearest,
-    table, table_start, bins, counts,
-    leaf_start, leaf_radial, leaf_harmonic, leaf_real, slot_start, slot_leaf,
+    central, kinds, pair_j, pair_r, pair_d, pair_start, fcut, dfcut, nearest, table, table_start, bins, counts,
+    leaf_start, leaf_radial, leaf_harmonic, leaf_part, slot_start, slot_leaf,
     term_start, term_coefficient, factor_start, factor_slot, factor_conjugate,
-    lmax, derivatives, energy, forces, virial, values,
+    lmax, derivatives, values, gradient,
 ):  # fmt: skip
-    """All atoms of one element. Columns of a neighbour element's block: its distinct atoms, the centre, the
-    virial xx yy zz | yz xz xy, three numbers each."""
+    """Fill `values` and add to `gradient` for all atoms of one element.
+
+    Derivatives of the parts stand in `da` (parts, columns). Columns of a neighbour element's block, each padded to
+    full vectors: x, y, z of its distinct atoms, then x y z of the central atom and the strains xx yy zz yz xz xy.
+    `target` is the row of `gradient` that a column adds to.
+    """
+    n_atoms = len(kinds)
     n_functions = len(slot_start) - 1
-    n_leaves = leaf_start[-1]
     n_elements = len(leaf_start) - 1
     n_harmonics = (lmax + 1) * (lmax + 2) // 2
-    widest, most = 0, 1
-    for atom in range(len(kinds)):
+    widest, most = 1, 1
+    for atom in range(n_atoms):
         widest = max(widest, pair_start[atom + 1] - pair_start[atom])
     for e in range(n_elements):
         most = max(most, counts[e])
@@ -379,213 +414,220 @@ def _kernel(
         most_slots = max(most_slots, slot_start[k + 1] - slot_start[k])
     for t in range(len(term_coefficient)):
         most_factors = max(most_factors, factor_start[t + 1] - factor_start[t])
-    n_columns = 3 * (widest + 3 * n_elements)
+    nv = (widest + LANES - 1) // LANES
+    n_columns = 3 * (nv + n_elements) + 2 * n_elements  # vectors
+    padding = 3 * n_atoms + 6
+    functions_v = gradient.shape[1] // LANES
 
-    radial_value, radial_slope = np.empty(most), np.empty(most)
-    y_value, y_gradient = np.empty((2, n_harmonics)), np.empty((3, 2, n_harmonics))
-    a_re, a_im = np.empty(n_leaves), np.empty(n_leaves)
-    da_re, da_im = np.empty((n_leaves, n_columns)), np.empty((n_leaves, n_columns))
+    unit, d = np.zeros((3, nv * LANES)), np.zeros((3, nv * LANES))
+    inverse_r = np.ones(nv * LANES)
+    radial_value, radial_slope = np.zeros((most, nv * LANES)), np.zeros((most, nv * LANES))
+    y_value, y_gradient = np.zeros((n_harmonics, 2, nv * LANES)), np.zeros((n_harmonics, 2, 3, nv * LANES))
+    a = np.zeros(leaf_part[-1])
+    da = np.zeros((leaf_part[-1], n_columns * LANES))
+    image = np.zeros((3, nv * LANES))
+    place = np.zeros(nv * LANES, np.int64)
+    target = np.zeros(n_columns * LANES, np.int64)
+    block = np.zeros(n_elements + 1, np.int64)
     slot_re, slot_im = np.empty(most_slots), np.empty(most_slots)
     ahead_re, ahead_im = np.empty(most_factors + 1), np.empty(most_factors + 1)
-    row = np.empty(n_columns)
-    column_atom = np.empty(widest + 3 * n_elements, np.int64)
-    block_start, block_end = np.zeros(n_elements, np.int64), np.zeros(n_elements, np.int64)
+    entry_part, entry_weight = np.zeros(2 * most_slots, np.int64), np.zeros(2 * most_slots)
+    entry_element = np.zeros(2 * most_slots, np.int64)
+    eight = np.zeros((LANES, n_columns * LANES))
+    zero = splat(0.0)
     atom_row = -1
-    nearest_column, nearest_element = 0, 0
+    nearest_column, nearest_tail = 0, 0
 
-    for atom in range(len(kinds)):
+    for atom in range(n_atoms):
         if kinds[atom] != central:
             continue
         atom_row += 1
-        a_re[:] = 0.0
-        a_im[:] = 0.0
-        first, last = pair_start[atom], pair_start[atom + 1]
+        share = fcut[atom]
 
-        # ---- leaves and their derivatives
+        # ---- A and dA of each neighbour element
+        pair = pair_start[atom]
         column = 0
-        pair = first
         for e in range(n_elements):
-            block_start[e] = column
+            block[e] = column
             begin = pair
             distinct = 0
-            previous = -1
-            while pair < last and kinds[pair_j[pair]] == e:
-                if pair_j[pair] != previous:
-                    previous = pair_j[pair]
-                    column_atom[column // 3 + distinct] = previous
+            while pair < pair_start[atom + 1] and kinds[pair_j[pair]] == e:
+                if pair == begin or pair_j[pair] != pair_j[pair - 1]:
                     distinct += 1
+                place[pair - begin] = distinct - 1
                 pair += 1
-            centre = column + 3 * distinct
-            column_atom[centre // 3] = atom
-            block_end[e] = centre + 9
-            if derivatives:
-                for leaf in range(leaf_start[e], leaf_start[e + 1]):
-                    da_re[leaf, column : centre + 9] = 0.0
-                    da_im[leaf, column : centre + 9] = 0.0
-            at = column - 3
-            previous = -1
-            n_radial = counts[e]
-            for p in range(begin, pair):
-                if pair_j[p] != previous:
-                    previous = pair_j[p]
-                    at += 3
+            n = pair - begin
+            vectors = (n + LANES - 1) // LANES
+            wide = (distinct + LANES - 1) // LANES
+            tail = column + 3 * wide
+            block[e + 1] = tail + 2
+            for q in range(n):
+                p = begin + q
+                inverse_r[q] = 1.0 / pair_r[p]
+                for x in range(3):
+                    d[x, q] = pair_d[p, x]
+                    unit[x, q] = pair_d[p, x] * inverse_r[q]
                 if p == nearest[atom]:
-                    nearest_column, nearest_element = at, e
-                r = pair_r[p]
-                u0, u1, u2 = pair_d[p, 0] / r, pair_d[p, 1] / r, pair_d[p, 2] / r
-                place = r / bins[e]
-                knot = int(place)
-                w = place - knot
-                base = table_start[e] + 2 * n_radial * knot
-                # cubic Hermite polynomials
-                v0, v1 = (1.0 + 2.0 * w) * (1.0 - w) ** 2, w * w * (3.0 - 2.0 * w)
-                s0, s1 = w * (1.0 - w) ** 2, w * w * (w - 1.0)
-                dv = 6.0 * w * (w - 1.0) / bins[e]
-                ds0, ds1 = (1.0 - w) * (1.0 - 3.0 * w) / bins[e], w * (3.0 * w - 2.0) / bins[e]
-                for k in range(n_radial):
-                    lower, lower_slope = table[base + k], table[base + n_radial + k]
-                    upper, upper_slope = table[base + 2 * n_radial + k], table[base + 3 * n_radial + k]
-                    radial_value[k] = v0 * lower + v1 * upper + s0 * lower_slope + s1 * upper_slope
-                    radial_slope[k] = dv * (lower - upper) + ds0 * lower_slope + ds1 * upper_slope
-                _harmonics(lmax, u0, u1, u2, y_value, y_gradient)
-                if not derivatives:
-                    for leaf in range(leaf_start[e], leaf_start[e + 1]):
-                        k, h = leaf_radial[leaf], leaf_harmonic[leaf]
-                        a_re[leaf] += radial_value[k] * y_value[0, h]
-                        a_im[leaf] += radial_value[k] * y_value[1, h]
-                    continue
-                # the gradient along the sphere is what moving the neighbour changes in Y
-                for h in range(n_harmonics):
-                    for c in range(2):
-                        g0, g1, g2 = y_gradient[0, c, h], y_gradient[1, c, h], y_gradient[2, c, h]
-                        along = g0 * u0 + g1 * u1 + g2 * u2
-                        y_gradient[0, c, h] = (g0 - along * u0) / r
-                        y_gradient[1, c, h] = (g1 - along * u1) / r
-                        y_gradient[2, c, h] = (g2 - along * u2) / r
-                d0, d1, d2 = pair_d[p, 0], pair_d[p, 1], pair_d[p, 2]
-                for leaf in range(leaf_start[e], leaf_start[e + 1]):
-                    k, h = leaf_radial[leaf], leaf_harmonic[leaf]
-                    value, slope = radial_value[k], radial_slope[k]
-                    a_re[leaf] += value * y_value[0, h]
-                    radial_part = slope * y_value[0, h]
-                    f0 = radial_part * u0 + value * y_gradient[0, 0, h]
-                    f1 = radial_part * u1 + value * y_gradient[1, 0, h]
-                    f2 = radial_part * u2 + value * y_gradient[2, 0, h]
-                    _gather(da_re, leaf, at, centre, f0, f1, f2, d0, d1, d2)
-                    if not leaf_real[leaf]:
-                        a_im[leaf] += value * y_value[1, h]
-                        radial_part = slope * y_value[1, h]
-                        f0 = radial_part * u0 + value * y_gradient[0, 1, h]
-                        f1 = radial_part * u1 + value * y_gradient[1, 1, h]
-                        f2 = radial_part * u2 + value * y_gradient[2, 1, h]
-                        _gather(da_im, leaf, at, centre, f0, f1, f2, d0, d1, d2)
-            column = centre + 9
+                    nearest_column, nearest_tail = column * LANES + place[q], tail * LANES
+            _radials(begin, pair, pair_r, table, table_start[e], bins[e], counts[e], radial_value, radial_slope)
+            for q in range(n, vectors * LANES):
+                for x in range(3):
+                    d[x, q], unit[x, q] = 0.0, 0.0
+                inverse_r[q] = 1.0
+                for k in range(counts[e]):
+                    radial_value[k, q], radial_slope[k, q] = 0.0, 0.0
+            _harmonics(lmax, vectors, unit, inverse_r, y_value, y_gradient)
+            if derivatives:
+                for c in range(column * LANES, block[e + 1] * LANES):
+                    target[c] = padding
+                for q in range(n):
+                    for x in range(3):
+                        target[(column + x * wide) * LANES + place[q]] = 3 * pair_j[begin + q] + x
+                for x in range(3):
+                    target[tail * LANES + x] = 3 * atom + x
+                for x in range(6):
+                    target[tail * LANES + 3 + x] = 3 * n_atoms + x
+            for leaf in range(leaf_start[e], leaf_start[e + 1]):
+                k = leaf_radial[leaf]
+                for part in range(leaf_part[leaf], leaf_part[leaf + 1]):
+                    h = 2 * leaf_harmonic[leaf] + part - leaf_part[leaf]
+                    sum_a = zero
+                    if not derivatives:
+                        for v in range(vectors):
+                            sum_a = sum_a + load(radial_value, k * nv + v) * load(y_value, h * nv + v)
+                        a[part] = total(sum_a)
+                        continue
+                    c0, c1, c2, w0, w1, w2, w3, w4, w5 = zero, zero, zero, zero, zero, zero, zero, zero, zero
+                    for v in range(vectors):
+                        value, slope = load(radial_value, k * nv + v), load(radial_slope, k * nv + v)
+                        y = load(y_value, h * nv + v)
+                        sum_a = sum_a + value * y
+                        along = slope * y
+                        f0 = along * load(unit, v) + value * load(y_gradient, 3 * h * nv + v)
+                        f1 = along * load(unit, nv + v) + value * load(y_gradient, (3 * h + 1) * nv + v)
+                        f2 = along * load(unit, 2 * nv + v) + value * load(y_gradient, (3 * h + 2) * nv + v)
+                        d0, d1, d2 = load(d, v), load(d, nv + v), load(d, 2 * nv + v)
+                        c0, c1, c2 = c0 + f0, c1 + f1, c2 + f2
+                        w0, w1, w2 = w0 + f0 * d0, w1 + f1 * d1, w2 + f2 * d2
+                        w3, w4, w5 = w3 + f1 * d2, w4 + f0 * d2, w5 + f0 * d1
+                        if distinct == n:
+                            at = part * n_columns + column + v
+                            store(da, at, f0)
+                            store(da, at + wide, f1)
+                            store(da, at + 2 * wide, f2)
+                        else:
+                            store(image, v, f0)
+                            store(image, nv + v, f1)
+                            store(image, 2 * nv + v, f2)
+                    if distinct != n:
+                        for v in range(3 * wide):
+                            store(da, part * n_columns + column + v, zero)
+                        for x in range(3):
+                            for q in range(n):
+                                da[part, (column + x * wide) * LANES + place[q]] += image[x, q]
+                    a[part] = total(sum_a)
+                    at = tail * LANES
+                    da[part, at], da[part, at + 1], da[part, at + 2] = -total(c0), -total(c1), -total(c2)
+                    da[part, at + 3], da[part, at + 4], da[part, at + 5] = total(w0), total(w1), total(w2)
+                    da[part, at + 6], da[part, at + 7], da[part, at + 8] = total(w3), total(w4), total(w5)
+            column = block[e + 1]
 
-        # ---- functions
-        share = fcut[atom]
-        for k in range(n_functions):
-            first_slot, n_slots = slot_start[k], slot_start[k + 1] - slot_start[k]
-            slot_re[:n_slots] = 0.0
-            slot_im[:n_slots] = 0.0
-            total = 0.0
-            for t in range(term_start[k], term_start[k + 1]):
-                first_factor, rank = factor_start[t], factor_start[t + 1] - factor_start[t]
-                ahead_re[0], ahead_im[0] = term_coefficient[t], 0.0
-                for q in range(rank):
-                    leaf = slot_leaf[first_slot + factor_slot[first_factor + q]]
-                    re, im = a_re[leaf], a_im[leaf]
-                    if factor_conjugate[first_factor + q]:
-                        im = -im
-                    ahead_re[q + 1] = ahead_re[q] * re - ahead_im[q] * im
-                    ahead_im[q + 1] = ahead_re[q] * im + ahead_im[q] * re
-                total += ahead_re[rank]
+        # ---- functions, eight at a time
+        for first in range(0, n_functions, LANES):
+            for lane in range(LANES):
+                k = first + lane
+                if k >= n_functions:
+                    for v in range(column):
+                        store(eight, lane * n_columns + v, zero)
+                    continue
+                first_slot, n_slots = slot_start[k], slot_start[k + 1] - slot_start[k]
+                slot_re[:n_slots] = 0.0
+                slot_im[:n_slots] = 0.0
+                value_k = 0.0
+                for t in range(term_start[k], term_start[k + 1]):
+                    first_factor, rank = factor_start[t], factor_start[t + 1] - factor_start[t]
+                    ahead_re[0], ahead_im[0] = term_coefficient[t], 0.0
+                    for q in range(rank):
+                        leaf = slot_leaf[first_slot + factor_slot[first_factor + q]]
+                        part = leaf_part[leaf]
+                        re, im = a[part], 0.0
+                        if leaf_part[leaf + 1] > part + 1:
+                            im = -a[part + 1] if factor_conjugate[first_factor + q] else a[part + 1]
+                        ahead_re[q + 1] = ahead_re[q] * re - ahead_im[q] * im
+                        ahead_im[q + 1] = ahead_re[q] * im + ahead_im[q] * re
+                    value_k += ahead_re[rank]
+                    if not derivatives:
+                        continue
+                    behind_re, behind_im = 1.0, 0.0
+                    for q in range(rank - 1, -1, -1):
+                        s = factor_slot[first_factor + q]
+                        leaf = slot_leaf[first_slot + s]
+                        part = leaf_part[leaf]
+                        re, im = a[part], 0.0
+                        slot_re[s] += ahead_re[q] * behind_re - ahead_im[q] * behind_im
+                        if leaf_part[leaf + 1] > part + 1:
+                            # Re(w dA) = Re w dRe A - Im w dIm A, the other sign for A*
+                            sign = 1.0 if factor_conjugate[first_factor + q] else -1.0
+                            slot_im[s] += sign * (ahead_re[q] * behind_im + ahead_im[q] * behind_re)
+                            im = -sign * a[part + 1]
+                        behind_re, behind_im = behind_re * re - behind_im * im, behind_re * im + behind_im * re
+                values[atom_row, k] = value_k
                 if not derivatives:
                     continue
-                behind_re, behind_im = 1.0, 0.0
-                for q in range(rank - 1, -1, -1):
-                    s = factor_slot[first_factor + q]
-                    leaf = slot_leaf[first_slot + s]
-                    re, im = a_re[leaf], a_im[leaf]
-                    w_re = ahead_re[q] * behind_re - ahead_im[q] * behind_im
-                    w_im = ahead_re[q] * behind_im + ahead_im[q] * behind_re
-                    slot_re[s] += w_re
-                    if factor_conjugate[first_factor + q]:
-                        slot_im[s] -= w_im
-                        im = -im
-                    else:
-                        slot_im[s] += w_im
-                    behind_re, behind_im = behind_re * re - behind_im * im, behind_re * im + behind_im * re
-            energy[k] += share * total
-            if not derivatives:
-                values[atom_row, k] = total
-                continue
-            row[:column] = 0.0
-            for s in range(n_slots):
-                leaf = slot_leaf[first_slot + s]
+                entries = 0
                 e = 0
-                while leaf_start[e + 1] <= leaf:
-                    e += 1
-                w_re, w_im = share * slot_re[s], share * slot_im[s]
-                if leaf_real[leaf]:
-                    _add(row, da_re, leaf, block_start[e], block_end[e], w_re)
-                else:
-                    _add2(row, da_re, da_im, leaf, block_start[e], block_end[e], w_re, -w_im)
-            if dfcut[atom] != 0.0:
-                p = nearest[atom]
-                scale = total * dfcut[atom] / pair_r[p]
-                centre = block_end[nearest_element] - 9
-                d0, d1, d2 = pair_d[p, 0], pair_d[p, 1], pair_d[p, 2]
-                _gather_row(row, nearest_column, centre, scale * d0, scale * d1, scale * d2, d0, d1, d2)
-            for e in range(n_elements):
-                end = block_end[e] - 6
-                for c in range(block_start[e], end, 3):
-                    target = 3 * column_atom[c // 3]
-                    forces[k, target] -= row[c]
-                    forces[k, target + 1] -= row[c + 1]
-                    forces[k, target + 2] -= row[c + 2]
-                for v in range(6):
-                    virial[k, v] += row[end + v]
+                for s in range(n_slots):
+                    leaf = slot_leaf[first_slot + s]
+                    while leaf_start[e + 1] <= leaf:
+                        e += 1
+                    for part in range(leaf_part[leaf], leaf_part[leaf + 1]):
+                        entry_part[entries], entry_element[entries] = part * n_columns, e
+                        entry_weight[entries] = share * (slot_re[s] if part == leaf_part[leaf] else slot_im[s])
+                        entries += 1
+                low = 0
+                for e in range(n_elements):
+                    high = low
+                    while high < entries and entry_element[high] == e:
+                        high += 1
+                    for v in range(block[e], block[e + 1]):
+                        row = zero
+                        for s in range(low, high):
+                            row = row + entry_weight[s] * load(da, entry_part[s] + v)
+                        store(eight, lane * n_columns + v, row)
+                    low = high
+                if dfcut[atom] != 0.0:
+                    p = nearest[atom]
+                    wide = (nearest_tail // LANES - block[kinds[pair_j[p]]]) // 3
+                    for x in range(3):
+                        f = value_k * dfcut[atom] * pair_d[p, x] / pair_r[p]
+                        eight[lane, nearest_column + x * wide * LANES] += f
+                        eight[lane, nearest_tail + x] -= f
+                        eight[lane, nearest_tail + 3 + x] += f * pair_d[p, x]
+                    f = value_k * dfcut[atom] / pair_r[p]
+                    eight[lane, nearest_tail + 6] += f * pair_d[p, 1] * pair_d[p, 2]
+                    eight[lane, nearest_tail + 7] += f * pair_d[p, 0] * pair_d[p, 2]
+                    eight[lane, nearest_tail + 8] += f * pair_d[p, 0] * pair_d[p, 1]
+            if not derivatives:
+                continue
+            # columns of eight functions become rows of eight functions
+            at = first // LANES
+            for v in range(column):
+                t0, t1, t2, t3, t4, t5, t6, t7 = transpose(
+                    load(eight, v), load(eight, n_columns + v), load(eight, 2 * n_columns + v),
+                    load(eight, 3 * n_columns + v), load(eight, 4 * n_columns + v), load(eight, 5 * n_columns + v),
+                    load(eight, 6 * n_columns + v), load(eight, 7 * n_columns + v),
+                )  # fmt: skip
+                c = v * LANES
+                _accumulate(gradient, target[c] * functions_v + at, t0)
+                _accumulate(gradient, target[c + 1] * functions_v + at, t1)
+                _accumulate(gradient, target[c + 2] * functions_v + at, t2)
+                _accumulate(gradient, target[c + 3] * functions_v + at, t3)
+                _accumulate(gradient, target[c + 4] * functions_v + at, t4)
+                _accumulate(gradient, target[c + 5] * functions_v + at, t5)
+                _accumulate(gradient, target[c + 6] * functions_v + at, t6)
+                _accumulate(gradient, target[c + 7] * functions_v + at, t7)
 
 
-@numba.njit(nogil=True, fastmath={"contract"}, inline="always")
-def _gather(block, leaf, at, centre, f0, f1, f2, d0, d1, d2):
-    block[leaf, at] += f0
-    block[leaf, at + 1] += f1
-    block[leaf, at + 2] += f2
-    block[leaf, centre] -= f0
-    block[leaf, centre + 1] -= f1
-    block[leaf, centre + 2] -= f2
-    block[leaf, centre + 3] += f0 * d0
-    block[leaf, centre + 4] += f1 * d1
-    block[leaf, centre + 5] += f2 * d2
-    block[leaf, centre + 6] += f1 * d2
-    block[leaf, centre + 7] += f0 * d2
-    block[leaf, centre + 8] += f0 * d1
-
-
-@numba.njit(nogil=True, fastmath={"contract"})
-def _gather_row(row, at, centre, f0, f1, f2, d0, d1, d2):
-    row[at] += f0
-    row[at + 1] += f1
-    row[at + 2] += f2
-    row[centre] -= f0
-    row[centre + 1] -= f1
-    row[centre + 2] -= f2
-    row[centre + 3] += f0 * d0
-    row[centre + 4] += f1 * d1
-    row[centre + 5] += f2 * d2
-    row[centre + 6] += f1 * d2
-    row[centre + 7] += f0 * d2
-    row[centre + 8] += f0 * d1
-
-
-@numba.njit(nogil=True, fastmath={"contract"})
-def _add(row, block, leaf, start, end, weight):
-    for c in range(start, end):
-        row[c] += weight * block[leaf, c]
-
-
-@numba.njit(nogil=True, fastmath={"contract"})
-def _add2(row, block, other, leaf, start, end, weight, weight_other):
-    for c in range(start, end):
-        row[c] += weight * block[leaf, c] + weight_other * other[leaf, c]
+@numba.njit(nogil=True, inline="always")
+def _accumulate(array, index, vector):
+    store(array, index, load(array, index) + vector)
