@@ -218,6 +218,21 @@ def _accumulate(x, y, r_at, r_stride, y_at, y_stride, width, lmax, lists):
                     store(x, o + 2, a2)
                     store(x, o + 3, a3)
                 n += 4
+            elif n + 2 <= number:
+                c0, c1 = lists[p + n], lists[p + n + 1]
+                for m in range(2 * l + 1):
+                    a0, a1 = splat(0.0), splat(0.0)
+                    r, v = r_at, y_at + l * l + m
+                    for _ in range(width):
+                        h = load(y, v)
+                        a0 = a0 + load(y, r + c0) * h
+                        a1 = a1 + load(y, r + c1) * h
+                        r += r_stride
+                        v += y_stride
+                    o = row + m * number + n
+                    store(x, o, a0)
+                    store(x, o + 1, a1)
+                n += 2
             else:
                 c0 = lists[p + n]
                 for m in range(2 * l + 1):
@@ -317,6 +332,21 @@ def _contract(w, g, y, r, d, lmax, lists):
                     store(w, at, u)
                     store(w, at + 1, v)
                 n += 4
+            elif n + 2 <= number:
+                c0, c1 = lists[p + n], lists[p + n + 1]
+                r0, r1 = load(y, r + c0), load(y, r + c1)
+                d0, d1 = load(y, d + c0), load(y, d + c1)
+                for m in range(2 * l + 1):
+                    o = row + m * number + n
+                    g0, g1 = load(g, o), load(g, o + 1)
+                    u = g0 * r0 + g1 * r1
+                    v = g0 * d0 + g1 * d1
+                    at = 2 * (l * l + m)
+                    if not first:
+                        u, v = u + load(w, at), v + load(w, at + 1)
+                    store(w, at, u)
+                    store(w, at + 1, v)
+                n += 2
             elif number == 0:
                 for m in range(2 * l + 1):
                     store(w, 2 * (l * l + m), splat(0.0))
