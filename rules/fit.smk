@@ -18,7 +18,7 @@ rule fit:
     params:
         trainer=cfg.trainer.arguments(),
         weights=cfg.trainer.weights(),
-    threads: 2
+    threads: 1
     resources:
         slurm_partition=on(cfg.cluster.fitting),
         gpu=gpus(cfg.cluster.fitting),

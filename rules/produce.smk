@@ -23,7 +23,8 @@ rule produce:
     resources:
         slurm_partition=on(cfg.cluster.sampling),
         gpu=gpus(cfg.cluster.sampling),
-    priority: 10
+    # The loop goes first; reference production fills the cores it leaves idle.
+    priority: -10
     conda:
         "../envs/oligopoly.yaml"
     message:
