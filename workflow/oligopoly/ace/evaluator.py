@@ -127,9 +127,8 @@ class Evaluator:
         if self._pool is None:
             kernel.evaluate(*workers[0][0])
         else:
-            for future in [
-                self._pool.submit(kernel.evaluate, *arguments) for arguments, _, _ in workers
-            ]:
+            futures = [self._pool.submit(kernel.evaluate, *arguments) for arguments, _, _ in workers]
+            for future in futures:
                 future.result()
         folded = kernel.fold(
             sum((w[1] for w in workers[1:]), workers[0][1]), self._list.owner, len(species)
@@ -150,9 +149,7 @@ class Evaluator:
         self._numbers, self._species = numbers, species
 
     def _build(self, positions, cell, pbc) -> None:
-        """New neighbour list, and blocks of eight atoms of one element with like numbers of
-        neighbours.
-        """
+        """New neighbour list, and blocks of eight atoms of one element with as many neighbours."""
         count, species = len(self.elements), self._species
         self._list = neighbours.build(species, count, positions, cell, pbc, self.cutoff, self.skin)
         sizes = np.diff(self._list.first, axis=1)
@@ -252,11 +249,12 @@ def _flatten(potential, invariants: bool) -> _Flat:
             if not shell.radials:
                 continue
             table, groups = _table(shell)
-            lists = [
-                x
+            entries = [
+                [len(columns), row, *columns]
                 for row, columns in zip(shell.rows, shell.radials, strict=True)
-                for x in (len(columns), row, *columns)
             ]
+            starts = len(entries) + np.cumsum([0] + [len(entry) for entry in entries[:-1]])
+            lists = [*starts, *(x for entry in entries for x in entry)]
             lmax = len(shell.radials) - 1
             shells[a, b] = (
                 put(floats, table, float), len(shell.values) - 1, shell.values.shape[1], groups, lmax,
@@ -270,7 +268,7 @@ def _flatten(potential, invariants: bool) -> _Flat:
     return _Flat(
         meta, shells, pairs, np.concatenate(ints), np.concatenate([*floats, np.zeros(8)]),
         kernel.angular_coefficients(lmax_all),
-        per_slot, 2 * (max(plan.rows for plan in plans) + 1) + 2 * (lmax_all + 1) ** 2 + 8,
+        per_slot, 2 * (max(plan.rows for plan in plans) + 1),
     )  # fmt: skip
 
 

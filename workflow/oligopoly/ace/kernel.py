@@ -4,6 +4,9 @@ Every array of the working space is `[index][8 lanes]`; a block of eight atoms g
 filter (neighbours within the cutoff) -> radial and angular functions -> atomic base (leaves) ->
 products and quadratic form -> adjoints -> forces. Lanes with fewer neighbours than their block get
 dummies at r = rcut, where everything is zero.
+
+All of it stands in one file because numba's cache of `evaluate` does not notice edits elsewhere: after
+an edit of `simd`, delete `__pycache__`.
 """
 
 import math
@@ -12,38 +15,13 @@ import numpy as np
 from numba import njit
 
 from oligopoly.ace.simd import (
-    floor,
-    gather,
-    load,
-    load_from,
-    minimum,
-    peek,
-    poke,
-    splat,
-    sqrt,
-    store,
-    store_integers,
-    total,
-    transpose,
+    floor, gather, load, load_from, minimum, peek, poke, splat, sqrt, store, store_integers, total, transpose,
 )  # fmt: skip
 
 # columns of `meta`, one row per central element
 (
-    ROWS,
-    LEAVES,
-    PRODUCTS,
-    PRODUCTS_AT,
-    S_PTR,
-    S_IDX,
-    S_VAL,
-    LINEAR,
-    B_COUNT,
-    B_PTR,
-    B_IDX,
-    B_VAL,
-    ZBL,
-    META,
-) = range(14)
+    ROWS, LEAVES, PRODUCTS, PRODUCTS_AT, S_PTR, S_IDX, S_VAL, LINEAR, B_COUNT, B_PTR, B_IDX, B_VAL, ZBL, META,
+) = range(14)  # fmt: skip
 # columns of `shells`, one row per (central element, neighbour element)
 TABLE, BINS, FUNCTIONS, GROUPS, LMAX, LISTS, CORE, SHELL = range(8)
 # columns of `pair_values`: cutoff squared, cutoff, bins per Angstrom, inner cutoff of zbl and its width
@@ -54,10 +32,9 @@ _inlined = dict(_options, forceinline=True)
 
 
 def angular_coefficients(lmax: int) -> np.ndarray:
-    """(3, lmax + 1, lmax + 1): a_lm, b_lm and P_mm (in [2, m, m]) of the recursion for P_lm(z), P_00
-    = 1.
+    """a_lm, b_lm and P_mm (in [2, m, m]) of the recursion for P_lm(z), (3, lmax + 1, lmax + 1).
 
-    P_lm = a_lm (z P_{l-1,m} + b_lm P_{l-2,m}); Y_lm = P_lm(z) (x + i y)^m has Y_00 = 1, as in pacemaker.
+    P_00 = 1; P_lm = a_lm (z P_{l-1,m} + b_lm P_{l-2,m}); Y_lm = P_lm(z) (x + i y)^m has Y_00 = 1, as in pacemaker.
     """
     c = np.zeros((3, lmax + 1, lmax + 1))
     c[2, 0, 0] = 1.0
@@ -139,8 +116,7 @@ def _store_transposed(y, at, v0, v1, v2, v3, v4, v5, v6, v7):
 
 @njit(**_inlined)
 def _radial(y, r_at, d_at, table, groups, functions, t, rows):
-    """Cubic Hermite interpolation of all radial functions of one slot, to `r_at`; slopes per bin to
-    `d_at`.
+    """Interpolate all radial functions of one slot: values to `r_at`, slopes per bin to `d_at`.
 
     Eight functions of one lane at a time, then transposed to eight lanes of one function. `rows` (8,) is
     the lane's place in the table, `t` (8,) the fraction of its bin.
@@ -172,9 +148,7 @@ def _radial(y, r_at, d_at, table, groups, functions, t, rows):
 
 @njit(**_inlined)
 def _angular(y, at, x_, y_, z_, lmax, coefficients):
-    """Y_lm of one slot: m = 0 at l^2, real and imaginary part of m > 0 at l^2 + 2 m - 1 and l^2 + 2
-    m.
-    """
+    """Y_lm of one slot: m = 0 at l^2, real and imaginary part of m > 0 from l^2 + 2 m - 1 on."""
     tr, ti = splat(1.0), splat(0.0)
     for m in range(lmax + 1):
         if m > 0:
@@ -193,14 +167,15 @@ def _angular(y, at, x_, y_, z_, lmax, coefficients):
 @njit(**_options)
 def _accumulate(x, y, r_at, r_stride, y_at, y_stride, width, lmax, lists):
     """Leaves of one neighbour element: A_nlm = sum over slots of R_nl Y_lm."""
-    p = 0
+    p = lmax + 1
     for l in range(lmax + 1):
-        number, row = lists[p], lists[p + 1]
+        number, row = peek(lists, p), peek(lists, p + 1)
         p += 2
         n = 0
         while n < number:
             if n + 4 <= number:
-                c0, c1, c2, c3 = lists[p + n], lists[p + n + 1], lists[p + n + 2], lists[p + n + 3]
+                c0, c1 = peek(lists, p + n), peek(lists, p + n + 1)
+                c2, c3 = peek(lists, p + n + 2), peek(lists, p + n + 3)
                 for m in range(2 * l + 1):
                     a0, a1, a2, a3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
                     r, v = r_at, y_at + l * l + m
@@ -219,7 +194,7 @@ def _accumulate(x, y, r_at, r_stride, y_at, y_stride, width, lmax, lists):
                     store(x, o + 3, a3)
                 n += 4
             elif n + 2 <= number:
-                c0, c1 = lists[p + n], lists[p + n + 1]
+                c0, c1 = peek(lists, p + n), peek(lists, p + n + 1)
                 for m in range(2 * l + 1):
                     a0, a1 = splat(0.0), splat(0.0)
                     r, v = r_at, y_at + l * l + m
@@ -234,7 +209,7 @@ def _accumulate(x, y, r_at, r_stride, y_at, y_stride, width, lmax, lists):
                     store(x, o + 1, a1)
                 n += 2
             else:
-                c0 = lists[p + n]
+                c0 = peek(lists, p + n)
                 for m in range(2 * l + 1):
                     a0 = splat(0.0)
                     r, v = r_at, y_at + l * l + m
@@ -306,73 +281,11 @@ def _quadratic(x, g, rows, pointers, columns, values, linear):
 
 
 @njit(**_inlined)
-def _contract(w, g, y, r, d, lmax, lists):
-    """W_lm = sum_n G_nlm R_nl, and W'_lm with the slopes, side by side in `w` per real angular
-    function.
-    """
-    p = 0
-    for l in range(lmax + 1):
-        number, row = lists[p], lists[p + 1]
-        p += 2
-        n = 0
-        first = True
-        while n < number or first:
-            if n + 4 <= number:
-                c0, c1, c2, c3 = lists[p + n], lists[p + n + 1], lists[p + n + 2], lists[p + n + 3]
-                r0, r1, r2, r3 = load(y, r + c0), load(y, r + c1), load(y, r + c2), load(y, r + c3)
-                d0, d1, d2, d3 = load(y, d + c0), load(y, d + c1), load(y, d + c2), load(y, d + c3)
-                for m in range(2 * l + 1):
-                    o = row + m * number + n
-                    g0, g1, g2, g3 = load(g, o), load(g, o + 1), load(g, o + 2), load(g, o + 3)
-                    u = g0 * r0 + g1 * r1 + g2 * r2 + g3 * r3
-                    v = g0 * d0 + g1 * d1 + g2 * d2 + g3 * d3
-                    at = 2 * (l * l + m)
-                    if not first:
-                        u, v = u + load(w, at), v + load(w, at + 1)
-                    store(w, at, u)
-                    store(w, at + 1, v)
-                n += 4
-            elif n + 2 <= number:
-                c0, c1 = lists[p + n], lists[p + n + 1]
-                r0, r1 = load(y, r + c0), load(y, r + c1)
-                d0, d1 = load(y, d + c0), load(y, d + c1)
-                for m in range(2 * l + 1):
-                    o = row + m * number + n
-                    g0, g1 = load(g, o), load(g, o + 1)
-                    u = g0 * r0 + g1 * r1
-                    v = g0 * d0 + g1 * d1
-                    at = 2 * (l * l + m)
-                    if not first:
-                        u, v = u + load(w, at), v + load(w, at + 1)
-                    store(w, at, u)
-                    store(w, at + 1, v)
-                n += 2
-            elif number == 0:
-                for m in range(2 * l + 1):
-                    store(w, 2 * (l * l + m), splat(0.0))
-                    store(w, 2 * (l * l + m) + 1, splat(0.0))
-            else:
-                c0 = lists[p + n]
-                r0, d0 = load(y, r + c0), load(y, d + c0)
-                for m in range(2 * l + 1):
-                    g0 = load(g, row + m * number + n)
-                    u, v = g0 * r0, g0 * d0
-                    at = 2 * (l * l + m)
-                    if not first:
-                        u, v = u + load(w, at), v + load(w, at + 1)
-                    store(w, at, u)
-                    store(w, at + 1, v)
-                n += 1
-            first = False
-        p += number
+def _gradient(g, y, r_at, d_at, x_, y_, z_, inverse, per_bin, lmax, lists, coefficients):
+    """dE/d(neighbour position) of eight pairs from the adjoints G; u = x_, y_, z_ is a unit vector.
 
-
-@njit(**_inlined)
-def _gradient(w, x_, y_, z_, inverse, per_bin, lmax, coefficients):
-    """dE/d(neighbour position) of eight pairs from the contracted adjoints; u = x_, y_, z_ is a unit
-    vector.
-
-    sum_lm (W' Y) u + (W dY/du projected on the plane at right angles to u) / r, W' being slopes per bin.
+    With W_lm = sum_n G_nlm R_nl, and W'_lm the same with the slopes (per bin), it is sum_lm (W' Y) u +
+    (W dY/du, projected on the plane at right angles to u) / r.
     """
     sx, sy, sz, along = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     tr, ti = splat(1.0), splat(0.0)
@@ -386,16 +299,34 @@ def _gradient(w, x_, y_, z_, inverse, per_bin, lmax, coefficients):
                 a, b = coefficients[0, l, m], coefficients[1, l, m]
                 d, d_before = a * (p + z_ * d + b * d_before), d
                 p, before = a * (z_ * p + b * before), p
-            at = 2 * (l * l + (2 * m - 1 if m > 0 else 0))
-            wr, dr = load(w, at), load(w, at + 1)
-            ur = ur + wr * p
-            vr = vr + wr * d
-            er = er + dr * p
-            if m > 0:
-                wi, di = load(w, at + 2), load(w, at + 3)
+            q = peek(lists, l)
+            number = peek(lists, q)
+            re = peek(lists, q + 1)
+            wr, dr = splat(0.0), splat(0.0)
+            if m == 0:
+                for n in range(number):
+                    c = peek(lists, q + 2 + n)
+                    h = load(g, re + n)
+                    wr = wr + h * load(y, r_at + c)
+                    dr = dr + h * load(y, d_at + c)
+            else:
+                re += (2 * m - 1) * number
+                im = re + number
+                wi, di = splat(0.0), splat(0.0)
+                for n in range(number):
+                    c = peek(lists, q + 2 + n)
+                    r, s = load(y, r_at + c), load(y, d_at + c)
+                    h, k = load(g, re + n), load(g, im + n)
+                    wr = wr + h * r
+                    dr = dr + h * s
+                    wi = wi + k * r
+                    di = di + k * s
                 ui = ui + wi * p
                 vi = vi + wi * d
                 ei = ei + di * p
+            ur = ur + wr * p
+            vr = vr + wr * d
+            er = er + dr * p
         if m > 0:
             fm = splat(float(m))
             # tr, ti still hold (x + i y)^(m-1) here
@@ -456,8 +387,7 @@ def evaluate(
     meta, shells, pair_values, ints, floats, coefficients,
     work, distance, indices, want_invariants, invariants, energies, forces, virial,
 ):  # fmt: skip
-    """Blocks `begin` ... `end` - 1: adds to `energies` (atoms,), `forces` (extended atoms, 3),
-    `virial` (6,).
+    """Add blocks `begin` ... `end` - 1 to `energies` (atoms,), `forces` (extended, 3), `virial` (6,).
 
     `blocks` (number, 8) are atoms, -1 where there is none; `centres` their elements. Extended atoms are
     atoms, images and one dummy. `virial` is xx yy zz yz xz xy of sum r (x) dE/dr.
@@ -474,7 +404,6 @@ def evaluate(
     flat_first = first.reshape(first.size)
     flat_xyz = xyz.reshape(xyz.size)
     members = np.empty(8, np.int64)
-    lmax_all = coefficients.shape[1] - 1
     fcut, dfcut = np.ones(8), np.zeros(8)
     nearest = np.zeros(8, np.int64)
     widths = np.empty(elements, np.int64)
@@ -489,13 +418,10 @@ def evaluate(
             i = blocks[block, k]
             members[k] = i if i >= 0 else dummy
             count += i >= 0
-        # working space: rows X, adjoints G, contracted adjoints W, angular and radial functions of
-        # all slots
+        # working space: rows X, adjoints G, angular and radial functions of all slots
         x = work[: 8 * (rows + 1)]
         g = work[8 * (rows + 1) : 16 * (rows + 1)]
-        w0 = 16 * (rows + 1)
-        w = work[w0 : w0 + 16 * (lmax_all + 1) ** 2]
-        y = work[w0 + 16 * (lmax_all + 1) ** 2 :]
+        y = work[16 * (rows + 1) :]
 
         slot = 0
         used = 0
@@ -505,20 +431,9 @@ def evaluate(
             width = 0
             if shell[TABLE] >= 0:
                 width = _filter(
-                    members,
-                    count,
-                    flat_xyz,
-                    flat_first,
-                    elements,
-                    neighbours,
-                    e,
-                    pair[RCUT2],
-                    pair[RCUT],
-                    flat_distance,
-                    flat_indices,
-                    slot,
-                    dummy,
-                )
+                    members, count, flat_xyz, flat_first, elements, neighbours, e,
+                    pair[RCUT2], pair[RCUT], flat_distance, flat_indices, slot, dummy,
+                )  # fmt: skip
             widths[e] = width
             groups, lmax = shell[GROUPS], shell[LMAX]
             ny, nr = (lmax + 1) ** 2, 8 * groups
@@ -548,19 +463,13 @@ def evaluate(
                 _accumulate(x, y, r_at, nr, y_at, ny, width, lmax, ints[shell[LISTS] :])
             slot += width
 
-        products = ints[head[PRODUCTS_AT] : head[PRODUCTS_AT] + 8 * head[PRODUCTS]].reshape(
-            head[PRODUCTS], 8
-        )
+        number = head[PRODUCTS]
+        products = ints[head[PRODUCTS_AT] : head[PRODUCTS_AT] + 8 * number].reshape(number, 8)
         _forward(x, products)
         energy = _quadratic(
-            x,
-            g,
-            rows,
-            ints[head[S_PTR] :],
-            ints[head[S_IDX] :],
-            floats[head[S_VAL] :],
-            floats[head[LINEAR] :],
-        )
+            x, g, rows,
+            ints[head[S_PTR] :], ints[head[S_IDX] :], floats[head[S_VAL] :], floats[head[LINEAR] :],
+        )  # fmt: skip
         if want_invariants:
             _invariants(
                 x, rows, head[B_COUNT], ints[head[B_PTR] :], ints[head[B_IDX] :], floats[head[B_VAL] :],
@@ -619,10 +528,10 @@ def evaluate(
                     load(flat_distance, at + 2),
                 )
                 inverse = load(flat_distance, at + 3)
-                _contract(w, g, y, r_at + k * nr, d_at + k * nr, lmax, lists)
                 gx, gy, gz = _gradient(
-                    w, dx * inverse, dy * inverse, dz * inverse, inverse, per_bin, lmax, coefficients
-                )
+                    g, y, r_at + k * nr, d_at + k * nr, dx * inverse, dy * inverse, dz * inverse, inverse,
+                    per_bin, lmax, lists, coefficients,
+                )  # fmt: skip
                 fx, fy, fz = fx + gx, fy + gy, fz + gz
                 vxx, vyy, vzz = vxx + dx * gx, vyy + dy * gy, vzz + dz * gz
                 vyz, vxz, vxy = vyz + dy * gz, vxz + dx * gz, vxy + dx * gy
