@@ -203,9 +203,7 @@ def test_a_small_periodic_cell_is_its_supercell(repeat, evaluators):
 
 
 def test_the_kept_list_is_as_good_as_a_new_one():
-    """A walk in a cell that shears and shrinks: the kept list is rebuilt now and then, never too
-    late.
-    """
+    """A walk in a cell that shears and shrinks: the list is rebuilt now and then, never too late."""
     numbers, positions, cell, pbc = where(frame("cho_chebexpcos_r4", "peg4_box"))
     kept = Evaluator(DATA / "cho_chebexpcos_r4.yace", skin=0.6)
     fresh = Evaluator(DATA / "cho_chebexpcos_r4.yace", skin=1e-3)

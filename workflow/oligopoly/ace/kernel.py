@@ -14,13 +14,13 @@ import math
 import numpy as np
 from numba import njit
 
-from oligopoly.ace.simd import (
-    floor, gather, load, load_from, minimum, peek, poke, splat, sqrt, store, store_integers, total, transpose,
-)  # fmt: skip
+from oligopoly.ace import simd
+from oligopoly.ace.simd import floor, gather, load, load_from, peek, poke, splat, sqrt, store, total
 
 # columns of `meta`, one row per central element
 (
-    ROWS, LEAVES, PRODUCTS, PRODUCTS_AT, S_PTR, S_IDX, S_VAL, LINEAR, B_COUNT, B_PTR, B_IDX, B_VAL, ZBL, META,
+    ROWS, LEAVES, PRODUCTS, PRODUCTS_AT, S_PTR, S_IDX, S_VAL, LINEAR,
+    B_COUNT, B_PTR, B_IDX, B_VAL, ZBL, META,
 ) = range(14)  # fmt: skip
 # columns of `shells`, one row per (central element, neighbour element)
 TABLE, BINS, FUNCTIONS, GROUPS, LMAX, LISTS, CORE, SHELL = range(8)
@@ -34,7 +34,7 @@ _inlined = dict(_options, forceinline=True)
 def angular_coefficients(lmax: int) -> np.ndarray:
     """a_lm, b_lm and P_mm (in [2, m, m]) of the recursion for P_lm(z), (3, lmax + 1, lmax + 1).
 
-    P_00 = 1; P_lm = a_lm (z P_{l-1,m} + b_lm P_{l-2,m}); Y_lm = P_lm(z) (x + i y)^m has Y_00 = 1, as in pacemaker.
+    P_00 = 1, P_lm = a_lm (z P_{l-1,m} + b_lm P_{l-2,m}); pacemaker's Y_lm = P_lm(z) (x + i y)^m.
     """
     c = np.zeros((3, lmax + 1, lmax + 1))
     c[2, 0, 0] = 1.0
@@ -103,7 +103,7 @@ def _eight(table, row, functions, t):
 
 @njit(**_inlined)
 def _store_transposed(y, at, v0, v1, v2, v3, v4, v5, v6, v7):
-    t = transpose(v0, v1, v2, v3, v4, v5, v6, v7)
+    t = simd.transpose(v0, v1, v2, v3, v4, v5, v6, v7)
     store(y, at, t[0])
     store(y, at + 1, t[1])
     store(y, at + 2, t[2])
@@ -445,17 +445,14 @@ def evaluate(
             used += width * (ny + 2 * nr)
             for k in range(width):
                 at = 4 * (slot + k)
-                dx, dy, dz = (
-                    load(flat_distance, at),
-                    load(flat_distance, at + 1),
-                    load(flat_distance, at + 2),
-                )
+                dx, dy = load(flat_distance, at), load(flat_distance, at + 1)
+                dz = load(flat_distance, at + 2)
                 r = sqrt(dx * dx + dy * dy + dz * dz)
                 inverse = 1.0 / r
                 store(flat_distance, at + 3, inverse)
                 s = r * per_bin
-                b = minimum(floor(s), splat(last))
-                store_integers(bin_rows, 0, b * splat(2.0 * functions))
+                b = simd.minimum(floor(s), splat(last))
+                simd.store_integers(bin_rows, 0, b * splat(2.0 * functions))
                 store(fractions, 0, s - b)
                 _radial(y, r_at + k * nr, d_at + k * nr, table, groups, functions, fractions, bin_rows)
                 _angular(y, y_at + k * ny, dx * inverse, dy * inverse, dz * inverse, lmax, coefficients)
@@ -522,15 +519,12 @@ def evaluate(
             per_bin = pair_values[centre, e, PER_BIN]
             for k in range(width):
                 at = 4 * (slot + k)
-                dx, dy, dz = (
-                    load(flat_distance, at),
-                    load(flat_distance, at + 1),
-                    load(flat_distance, at + 2),
-                )
+                dx, dy = load(flat_distance, at), load(flat_distance, at + 1)
+                dz = load(flat_distance, at + 2)
                 inverse = load(flat_distance, at + 3)
                 gx, gy, gz = _gradient(
-                    g, y, r_at + k * nr, d_at + k * nr, dx * inverse, dy * inverse, dz * inverse, inverse,
-                    per_bin, lmax, lists, coefficients,
+                    g, y, r_at + k * nr, d_at + k * nr,
+                    dx * inverse, dy * inverse, dz * inverse, inverse, per_bin, lmax, lists, coefficients,
                 )  # fmt: skip
                 fx, fy, fz = fx + gx, fy + gy, fz + gz
                 vxx, vyy, vzz = vxx + dx * gx, vyy + dy * gy, vzz + dz * gz

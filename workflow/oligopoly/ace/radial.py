@@ -35,9 +35,7 @@ def base(bond: Bond, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def knots(bond: Bond, delta: float) -> np.ndarray:
-    """Knots of the table of a bond, from 0 to rcut; as in pacemaker a bin is `delta` or slightly
-    more.
-    """
+    """Knots of the table of a bond, 0 to rcut; as in pacemaker a bin is `delta` or slightly more."""
     return np.linspace(0.0, bond.rcut, int(bond.rcut / delta) + 1)
 
 

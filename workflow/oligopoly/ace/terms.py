@@ -198,9 +198,7 @@ def _layout(potential, element, tables, factors):
 
 
 def _monomial(parts, m, coefficient):
-    """Product of leaves as sorted entries (leaf key, conjugated), and its coefficient with their
-    signs.
-    """
+    """Sorted entries (leaf key, conjugated), and the coefficient with the signs of negative m."""
     entries = []
     for (mu, column, l), projection in zip(parts, m, strict=True):
         if projection < 0 and projection % 2:
@@ -228,9 +226,7 @@ class _Products:
         self._splits: dict[tuple, tuple] = {}
 
     def choose(self, monomials: list[tuple]) -> None:
-        """Decide into which two halves each monomial of rank > 2 is split: few distinct halves in
-        all.
-        """
+        """Decide into which halves each monomial of rank > 2 is split: few distinct halves in all."""
         distinct = sorted({_canonical(entries)[0] for entries in monomials if len(entries) > 2})
         options = {entries: self._options(entries) for entries in distinct}
         # greedy cover: the half that serves most monomials not yet served, again and again
