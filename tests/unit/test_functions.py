@@ -64,12 +64,14 @@ def test_limits_that_make_no_basis_are_refused():
         select(["C"], 10, [5, 3], [1, 2])
 
 
-def test_many_body_functions_end_at_their_own_cutoff():
-    chosen = select(["C", "H"], 60, [12, 4, 3], [0, 3, 2])
-    bond = bonds(chosen, cutoff=5.0, many_body_cutoff=3.0)["C", "H"]
+def test_many_body_functions_end_at_their_own_cutoffs():
+    chosen = select(["C", "H"], 100, [12, 5, 3], [0, 3, 2])
+    bond = bonds(chosen, cutoff=5.0, many_body_cutoffs=(2.5, 4.0))["C", "H"]
     r = np.linspace(0.7, 5.0, 500)
     g, _ = radial.base(bond, r)
-    many_body = bond.radcoefficients[:, 0] @ g
-    assert np.abs(many_body[:, r > 3.0]).max() < 0.01
-    assert np.abs(many_body[:, r < 2.0]).max() > 0.2
-    assert np.abs(g[:, (r > 4.0) & (r < 4.5)]).max() > 0.05
+    many_body = np.abs(bond.radcoefficients[:, 0] @ g)
+    for n, end in enumerate([2.5, 2.5, 2.5, 4.0, 4.0][: bond.nradmax]):
+        assert many_body[n, r > end].max() < 0.02
+        assert many_body[n, r < end].max() > 0.2
+    assert bond.nradmax > 3
+    assert np.abs(g[:, r > 4.0]).max() > 0.05

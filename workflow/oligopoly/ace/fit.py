@@ -28,13 +28,15 @@ from oligopoly.progress import Progress
 # Above this force (eV/A) a frame is on a repulsive wall: its rows weigh less, so that it fixes where the wall is
 # without its large errors deciding everything else.
 WALL = 10.0
-# Functions of two and more neighbours end here (Angstrom), pair functions at the cutoff: at 300 functions per element
-# this halves the force error of alkanes and PEG (benchmarks/accuracy.md).
-MANY_BODY_CUTOFF = 3.0
+# Reach of functions of two and more neighbours (Angstrom, see `functions.bonds`); pair functions reach to the cutoff.
+# At 300 functions per element this takes a third of the force error of alkanes, PEG at 500 half
+# (benchmarks/accuracy.md).
+MANY_BODY_CUTOFFS = (2.5, 4.5)
 RANK_LIMITS = {  # functions per element -> (n_max, l_max) by rank, up to that number
-    150: ([12, 6, 3], [0, 4, 3]),
-    700: ([20, 8, 4, 2], [0, 5, 4, 2]),
-    10**9: ([20, 10, 6, 3], [0, 6, 4, 3]),
+    150: ([12, 5, 3], [0, 5, 4]),
+    400: ([12, 5, 3, 2], [0, 6, 5, 3]),
+    700: ([16, 6, 4, 2], [0, 6, 5, 3]),
+    10**9: ([20, 8, 5, 3], [0, 6, 5, 4]),
 }
 
 
@@ -224,7 +226,7 @@ def basis(
     if n_max is None or l_max is None:
         n_max, l_max = next(limits for most, limits in RANK_LIMITS.items() if n_functions <= most)
     chosen = functions.select(list(elements), n_functions, list(n_max), list(l_max))
-    bonds = functions.bonds(chosen, cutoff, MANY_BODY_CUTOFF, inner_radii)
+    bonds = functions.bonds(chosen, cutoff, MANY_BODY_CUTOFFS, inner_radii)
     return Potential(elements=sorted(chosen), bonds=bonds, functions=chosen, E0=dict(E0 or {}))
 
 

@@ -16,6 +16,8 @@ from oligopoly.ace.coupling import couple, inner_momenta
 from oligopoly.ace.potential import BasisFunction, Bond, ordered
 from oligopoly.errors import UserError
 
+NEAR = 3  # radial functions of the near shell, see `bonds`
+
 
 @cache
 def independent_couplings(pattern: tuple[int, ...], lmax: int) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
@@ -146,15 +148,16 @@ def _shares(available: list[int], wanted: int) -> list[int]:
 def bonds(
     functions: dict[str, list[BasisFunction]],
     cutoff: float,
-    many_body_cutoff: float | None = None,
+    many_body_cutoffs: tuple[float, float] | None = None,
     inner_radii: dict[tuple[str, str], float] | None = None,
 ) -> dict[tuple[str, str], Bond]:
     """Radial basis for all ordered pairs, as large as `functions` need: ChebExpCos with lambda 8.
 
-    Functions of rank 1 use the base functions, which reach to `cutoff` (Angstrom). Those of higher rank use
-    R_n = g_n as well, or, with a `many_body_cutoff` below `cutoff`, ChebExpCos functions of that shorter cutoff,
-    expressed in the base functions through `radcoefficients`. With `inner_radii` (Angstrom, per sorted pair) a ZBL
-    core takes over below r_in, blended over the outer quarter of it; without, there is no core.
+    Functions of rank 1 use the base functions, which reach to `cutoff` (Angstrom). Those of higher rank use R_n = g_n
+    as well, or, with `many_body_cutoffs` (near, far), functions of shorter reach, expressed in the base functions
+    through `radcoefficients`: R_1 to R_3 end at the near cutoff and resolve bonds and angles, the others at the far
+    one. With `inner_radii` (Angstrom, per sorted pair) a ZBL core takes over below r_in, blended over the outer
+    quarter of it; without, there is no core.
     """
     size = {pair: [0, 0, 1] for pair in itertools.product(sorted(functions), repeat=2)}
     for f in itertools.chain.from_iterable(functions.values()):
@@ -163,14 +166,13 @@ def bonds(
             for pair in ((f.elements[0], neighbour), (neighbour, f.elements[0])):
                 nradmax, lmax, nradbase = size[pair]
                 size[pair] = [max(nradmax, n if f.rank > 1 else 0), max(lmax, l), max(nradbase, n)]
-    shorter = many_body_cutoff is not None and many_body_cutoff < cutoff
     result = {}
     for (a, b), (nradmax, lmax, nradbase) in size.items():
         r_in = (inner_radii or {}).get((min(a, b), max(a, b)), 0.0)
         bond = Bond(
             nradmax=nradmax,
             lmax=lmax,
-            nradbase=max(nradbase, 20) if shorter else nradbase,
+            nradbase=max(nradbase, 20) if many_body_cutoffs else nradbase,
             radbase="ChebExpCos",
             radparameters=[8.0],
             radcoefficients=np.zeros(0),
@@ -181,23 +183,28 @@ def bonds(
             # not zero beside other cores: pacemaker would cut the radial functions of such a pair off below 1 A
             delta_in=0.25 * r_in if r_in or not inner_radii else 0.1,
         )
-        rows = _shorter(bond, many_body_cutoff) if shorter else np.eye(nradmax, bond.nradbase)
+        rows = _shells(bond, *many_body_cutoffs) if many_body_cutoffs else np.eye(nradmax, bond.nradbase)
         bond.radcoefficients = np.repeat(rows[:, None, :], lmax + 1, axis=1)
         result[a, b] = bond
     return result
 
 
-def _shorter(bond: Bond, cutoff: float) -> np.ndarray:
-    """Coefficients (nradmax, nradbase) of functions that end at `cutoff`, in base functions that end later.
+def _shells(bond: Bond, near: float, far: float) -> np.ndarray:
+    """Coefficients (nradmax, nradbase) of radial functions that end at `near` (the first `NEAR`) and `far`.
 
-    Least squares over the distances that occur; 20 base functions with a cutoff of 5 A follow ChebExpCos of 3 A
-    to a few 1e-3 of its height.
+    Least squares over the distances that occur; 20 base functions with a cutoff of 5 A follow ChebExpCos of 2.5 A
+    to 1 % of its height.
     """
     r = np.linspace(0.6, bond.rcut, 1000)
     available, _ = radial.base(bond, r)
-    # the softer lambda resolves the whole of the shorter range
-    target = dataclasses.replace(bond, rcut=cutoff, radparameters=[3.5], nradbase=max(bond.nradmax, 1))
-    wanted, _ = radial.base(target, np.minimum(r, cutoff))
-    # coefficients of order one: larger ones, which follow no better, would magnify the round-off of the tables
-    coefficients, *_ = np.linalg.lstsq(available.T, wanted.T, rcond=1e-4)
-    return coefficients.T[: bond.nradmax]
+    wanted = np.zeros((bond.nradmax, len(r)))
+    for first, last, reach in ((0, NEAR, near), (NEAR, bond.nradmax, far)):
+        count = min(last, bond.nradmax) - first
+        if count <= 0:
+            continue
+        reach = min(reach, bond.rcut)
+        # a softer lambda than that of the base functions resolves the whole of the shorter range
+        shell = dataclasses.replace(bond, rcut=reach, radparameters=[2.0], nradbase=count)
+        wanted[first : first + count] = radial.base(shell, np.minimum(r, reach))[0]
+    coefficients, *_ = np.linalg.lstsq(available.T, wanted.T, rcond=1e-9)
+    return coefficients.T
