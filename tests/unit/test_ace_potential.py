@@ -78,6 +78,12 @@ def test_functions_are_in_pacemakers_order():
     assert keys == sorted(keys)
 
 
+def test_functions_that_differ_in_lint_are_ordered_by_the_number_of_their_m():
+    """L = 3 couples fewer combinations of m than L = 2: some coefficients vanish by symmetry."""
+    f = [ace.BasisFunction(("C",) * 5, (1, 2, 3, 4), (2, 2, 2, 2), (L, L), 1.0) for L in range(5)]
+    assert [g.lint[0] for g in ace.ordered(f, ["C"])] == [0, 1, 3, 2, 4]
+
+
 @pytest.mark.parametrize(
     "suffix, old, new",
     [

@@ -523,8 +523,8 @@ def evaluate(
                 dz = load(flat_distance, at + 2)
                 inverse = load(flat_distance, at + 3)
                 gx, gy, gz = _gradient(
-                    g, y, r_at + k * nr, d_at + k * nr,
-                    dx * inverse, dy * inverse, dz * inverse, inverse, per_bin, lmax, lists, coefficients,
+                    g, y, r_at + k * nr, d_at + k * nr, dx * inverse, dy * inverse, dz * inverse,
+                    inverse, per_bin, lmax, lists, coefficients,
                 )  # fmt: skip
                 fx, fy, fz = fx + gx, fy + gy, fz + gz
                 vxx, vyy, vzz = vxx + dx * gx, vyy + dy * gy, vzz + dz * gz

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from oligopoly.ace.coupling import complete
+from oligopoly.ace.coupling import complete, couple
 from oligopoly.errors import UserError
 from oligopoly.files import atomic
 
@@ -86,12 +86,18 @@ class Potential:
 
 
 def ordered(functions: list[BasisFunction], elements: list[str]) -> list[BasisFunction]:
-    """`functions` of one central element in pacemaker's order: rank, neighbours, n, l, couplings."""
+    """`functions` of one central element in pacemaker's order: rank, neighbours, n, l, couplings.
+
+    Functions that differ only in `lint` are ordered by the number of their m combinations, then by these.
+    """
     index = {element: i for i, element in enumerate(elements)}
-    return sorted(
-        functions,
-        key=lambda f: (f.rank, [index[e] for e in f.elements[1:]], f.n, f.l, f.lint),
-    )
+
+    def key(f: BasisFunction):
+        # below rank 4 the couplings follow from l
+        m = [] if f.rank < 4 else sorted((m for m, _ in couple(f.l, f.lint)), key=lambda m: m[::-1])
+        return f.rank, [index[e] for e in f.elements[1:]], f.n, f.l, len(m), m
+
+    return sorted(functions, key=key)
 
 
 def read(path: str | Path):
