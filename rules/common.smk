@@ -23,12 +23,20 @@ LAST = cfg.loop.generations
 TRAINED = [name for name, system in cfg.systems.items() if system.role == "train"]
 CHUNKS = [str(number) for number in range(cfg.label.chunks)]
 POTENTIAL = ["potential.yaml", "potential.yace", "potential.asi"]
-# The state point of the reference whose density is the one to meet.
-LIQUID = next(
-    name
-    for name, state in cfg.reference.states.items()
-    if state.ensemble == "npt" and state.temperature is None and state.pressure is None
-)
+REFERENCE_IS_FORCE_FIELD = cfg.label.labeler.kind == "classical"
+
+
+def at_conditions_of_system(points):
+    """Name of the first npt point that has the system's own temperature and pressure."""
+    for name, point in points.items():
+        own = point.temperature is None and point.pressure is None
+        if point.ensemble == "npt" and own and getattr(point, "pressure_end", None) is None:
+            return name
+
+
+# The reference run whose density is the one to meet, and the exploration run beside it.
+LIQUID = at_conditions_of_system(cfg.reference.states)
+LIQUID_WALKER = at_conditions_of_system(cfg.explore.walkers)
 
 
 wildcard_constraints:

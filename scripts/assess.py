@@ -2,6 +2,7 @@ from oligopoly.logs import logged
 
 with logged(snakemake.log[0]):
     from oligopoly.assess import assess
+    from oligopoly.label.labeler import create
 
     files, params = snakemake.input, snakemake.params
     assess(
@@ -18,4 +19,9 @@ with logged(snakemake.log[0]):
             zip(params.temperatures, zip(files.liquid[::2], files.liquid[1::2]), strict=False)
         ),
         temperatures=params.temperatures,
+        own_liquids=dict(zip(params.temperatures, files.own_liquid, strict=False)),
+        labelers={
+            name: create(**params.labeler, data=data, system=system)
+            for name, data, system in zip(params.temperatures, files.data, files.systems, strict=True)
+        },
     )

@@ -19,12 +19,15 @@ from oligopoly.ace.fit import predict
 from oligopoly.ace.metrics import errors
 from oligopoly.ace.potential import Potential, read
 from oligopoly.files import write_text
+from oligopoly.label.labeler import Labeler
 from oligopoly.md import trajectory
 from oligopoly.properties import linear_response
 from oligopoly.properties.statistics import share
 
 # Fewer audited frames than this say nothing about a share.
 FEW = 5
+# Fewer frames of an NPT run than this say nothing about its volume.
+MANY = 20
 
 
 def assess(
@@ -40,13 +43,18 @@ def assess(
     stops: list[str],
     liquids: dict[str, tuple[str, str]],
     temperatures: dict[str, float],
+    own_liquids: dict[str, str] | None = None,
+    labelers: dict[str, Labeler] | None = None,
 ) -> dict:
     """Judge a generation and write `assess.json`: decision, reasons in words, and every number.
 
     labelled: chunks labelled in this generation. stops: `stop.json` of its exploration runs, made
     with the potential before. liquids: by system, trajectory and thermo table of NPT MD with the
-    reference itself; temperatures in K. criteria: the config's `assess` block.
+    reference itself; temperatures in K. own_liquids: by system, trajectory of NPT exploration at
+    the same temperature and pressure (with the potential before), and `labelers` for its reference
+    energies. criteria: the config's `assess` block.
     """
+    own_liquids, labelers = own_liquids or {}, labelers or {}
     verdict: dict = {"generation": generation}
     tests = [_held_out(json.loads(Path(metrics_file).read_text()), criteria)]
     if potential_before is not None:
@@ -60,10 +68,19 @@ def assess(
         tests += [fresh, audit, stability]
     verdict["linear_response"] = {}
     for system, (run, thermo) in liquids.items():
-        test, verdict["linear_response"][system] = _density(
-            system, run, thermo, Evaluator(potential_file), temperatures[system], criteria
-        )
+        temperature = temperatures[system]
+        test, forward = _density(system, run, thermo, Evaluator(potential_file), temperature, criteria)
         tests.append(test)
+        backward = None
+        if system in own_liquids:
+            found = _density_on_own_frames(
+                system, own_liquids[system], labelers[system], Evaluator(potential_before), temperature, criteria
+            )
+            # Exploration that failed early leaves too little to judge the density by; it fails by itself.
+            if found is not None and found[0]["error"] <= criteria["density_shift_percent"]:
+                tests.append(found[0])
+            backward = found and found[1]
+        verdict["linear_response"][system] = linear_response.shift(forward, backward)
     verdict["criteria"] = tests
     verdict["converged"] = potential_before is not None and all(test["passed"] for test in tests)
     verdict["decision"] = (
@@ -157,29 +174,45 @@ def _stability(stops: list[str], criteria: dict) -> tuple[dict, dict]:
 def _density(
     system: str, run: str, thermo: str, evaluator: Evaluator, temperature: float, criteria: dict
 ) -> tuple[dict, dict]:
-    limit = criteria["density_shift_percent"]
     table = trajectory.read_thermo(thermo)
     liquid = trajectory.read(run)
-    found = linear_response.shift(
-        linear_response.slope(
-            table["volume_A3"],
-            table["potential_eV"],
-            [evaluator.compute(*frame).energy for frame in _frames(liquid)],
-            temperature,
-        )
+    slope = linear_response.slope(
+        table["volume_A3"],
+        table["potential_eV"],
+        [evaluator.compute(*frame).energy for frame in _frames(liquid)],
+        temperature,
     )
-    value, error = 100 * found["estimate"], 100 * found["estimate_error"]
+    return _shift(system, "frames of the reference", slope, criteria), slope
+
+
+def _density_on_own_frames(
+    system: str, run: str, labeler: Labeler, evaluator: Evaluator, temperature: float, criteria: dict
+) -> tuple[dict, dict] | None:
+    """The same from the potential's side: its own NPT exploration, reference energies of which are cheap."""
+    explored = trajectory.read(run)
+    settled = range(len(explored) // 5, len(explored))
+    if len(settled) < MANY:
+        return None
+    frames = [explored.atoms(k) for k in settled]
+    slope = linear_response.slope(
+        [atoms.get_volume() for atoms in frames],
+        [labeler.label(atoms).energy for atoms in frames],
+        [evaluator.compute(*frame).energy for frame in list(_frames(explored))[settled.start :]],
+        temperature,
+    )
+    return _shift(system, "frames of its own", slope, criteria), slope
+
+
+def _shift(system: str, which: str, slope: dict, criteria: dict) -> dict:
+    value, error, limit = 100 * slope["value"], 100 * slope["error"], criteria["density_shift_percent"]
     # An estimate too noisy to judge by must not pass for a good one.
     known = error <= limit
-    return (
-        _criterion(
-            f"density of {system} by linear response", value, limit, "%",
-            known and abs(value) <= limit + 2 * error,
-            f"Linear response puts the density of {system} {value:+.1f} +- {error:.1f} % off the reference"
-            + ("" if known else ", too uncertain to judge by: a longer reference run is needed"),
-            error=error,
-        ),
-        found,
+    return _criterion(
+        f"density of {system} by linear response, {which}", value, limit, "%",
+        known and abs(value) <= limit + 2 * error,
+        f"Linear response on {which} puts the density of {system} {value:+.1f} +- {error:.1f} % off"
+        + ("" if known else ", too uncertain to judge by: a longer run is needed"),
+        error=error,
     )  # fmt: skip
 
 
