@@ -19,6 +19,7 @@ from oligopoly.ace.design import Design
 from oligopoly.ace.potential import Potential
 from oligopoly.errors import UserError
 from oligopoly.files import atomic
+from oligopoly.progress import Progress
 
 # A function whose values never vary by more than this share of its largest one counts as unseen in that direction:
 # it enters A with a row of its own of this size.
@@ -175,7 +176,9 @@ def _unseen(rows: np.ndarray) -> np.ndarray:
 def _batches(design: Design, frames: list[Atoms]) -> Iterable[tuple[str, np.ndarray]]:
     """(element, rows) with at least `_BATCH` rows each but for the last ones."""
     waiting: dict[str, list[np.ndarray]] = {element: [] for element in design.elements}
+    progress = Progress(len(frames), "active set", "frames")
     for atoms in frames:
+        progress.update()
         for element, rows in design.projections(atoms).items():
             waiting[element].append(rows)
             if sum(map(len, waiting[element])) >= _BATCH:

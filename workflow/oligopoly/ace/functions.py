@@ -151,7 +151,7 @@ def bonds(
     many_body_cutoffs: tuple[float, float] | None = None,
     inner_radii: dict[tuple[str, str], float] | None = None,
 ) -> dict[tuple[str, str], Bond]:
-    """Radial basis for all ordered pairs, as large as `functions` need: ChebExpCos with lambda 8.
+    """Radial basis for all ordered pairs, as large as `functions` need: ChebExpCos with lambda 4.
 
     Functions of rank 1 use the base functions, which reach to `cutoff` (Angstrom). Those of higher rank use R_n = g_n
     as well, or, with `many_body_cutoffs` (near, far), functions of shorter reach, expressed in the base functions
@@ -174,7 +174,7 @@ def bonds(
             lmax=lmax,
             nradbase=max(nradbase, 20) if many_body_cutoffs else nradbase,
             radbase="ChebExpCos",
-            radparameters=[8.0],
+            radparameters=[4.0],
             radcoefficients=np.zeros(0),
             rcut=cutoff,
             inner_cutoff_type="zbl" if inner_radii else "distance",
@@ -193,7 +193,7 @@ def _shells(bond: Bond, near: float, far: float) -> np.ndarray:
     """Coefficients (nradmax, nradbase) of radial functions that end at `near` (the first `NEAR`) and `far`.
 
     Least squares over the distances that occur; 20 base functions with a cutoff of 5 A follow ChebExpCos of 2.5 A
-    to 1 % of its height.
+    to 0.1 % of its height.
     """
     r = np.linspace(0.6, bond.rcut, 1000)
     available, _ = radial.base(bond, r)
@@ -206,5 +206,6 @@ def _shells(bond: Bond, near: float, far: float) -> np.ndarray:
         # a softer lambda than that of the base functions resolves the whole of the shorter range
         shell = dataclasses.replace(bond, rcut=reach, radparameters=[2.0], nradbase=count)
         wanted[first : first + count] = radial.base(shell, np.minimum(r, reach))[0]
-    coefficients, *_ = np.linalg.lstsq(available.T, wanted.T, rcond=1e-9)
+    # coefficients of order ten: larger ones, which follow no better, would magnify the round-off of the tables
+    coefficients, *_ = np.linalg.lstsq(available.T, wanted.T, rcond=1e-6)
     return coefficients.T
