@@ -95,8 +95,10 @@ def build(
     fractional = fractional - wrap
     # layers of images: reach over the distance between opposite faces
     depth = np.where(pbc, reach * np.linalg.norm(inverse, axis=0), 0.0)
-    owner, shift = _images(fractional, depth, np.ceil(depth).astype(np.int64))
-    shift = np.ascontiguousarray(shift)
+    layers = np.ceil(depth).astype(np.int64)
+    images = _images(fractional, depth, layers, np.empty(0, np.int64), np.empty((0, 3)))
+    owner, shift = np.arange(len(positions) + images), np.zeros((len(positions) + images, 3))
+    _images(fractional, depth, layers, owner[len(positions) :], shift[len(positions) :])
     xyz = (fractional[owner] + shift) @ full
     # extended atoms are reckoned from the caller's positions, so the shift undoes the wrapping
     shift = shift - wrap[owner]
@@ -141,22 +143,15 @@ def _largest_square(a, b):
 
 
 @njit(cache=True, nogil=True)
-def _images(fractional, depth, layers):
-    """Owner and cell shift of the atoms and of all images within `depth` (fractional) of the cell."""
-    atoms = len(fractional)
-    room = 4 * atoms + 64
-    owner, shift = np.empty(room, np.int64), np.empty((room, 3))
+def _images(fractional, depth, layers, owner, shift):
+    """Number of images within `depth` (fractional) of the cell; owners and shifts if there is room."""
     n = 0
-    for i in range(atoms):
-        owner[n] = i
-        shift[n, :] = 0.0
-        n += 1
     for a in range(-layers[0], layers[0] + 1):
         for b in range(-layers[1], layers[1] + 1):
             for c in range(-layers[2], layers[2] + 1):
                 if a == 0 and b == 0 and c == 0:
                     continue
-                for i in range(atoms):
+                for i in range(len(fractional)):
                     x, y, z = fractional[i, 0] + a, fractional[i, 1] + b, fractional[i, 2] + c
                     if (
                         (a != 0 and (x < -depth[0] or x > 1 + depth[0]))
@@ -164,16 +159,13 @@ def _images(fractional, depth, layers):
                         or (c != 0 and (z < -depth[2] or z > 1 + depth[2]))
                     ):
                         continue
-                    if n == room:
-                        room *= 2
-                        wider, further = np.empty(room, np.int64), np.empty((room, 3))
-                        wider[:n] = owner[:n]
-                        further[:n] = shift[:n]
-                        owner, shift = wider, further
-                    owner[n] = i
-                    shift[n, 0], shift[n, 1], shift[n, 2] = a, b, c
+                    if n < len(owner):
+                        owner[n] = i
+                        shift[n, 0] = a
+                        shift[n, 1] = b
+                        shift[n, 2] = c
                     n += 1
-    return owner[:n].copy(), shift[:n].copy()
+    return n
 
 
 @njit(cache=True, nogil=True)
@@ -220,7 +212,8 @@ def _collect(own, xyz, order, starts, elements, low, edge, number, reach):
                     begin, end = starts[row + z0], starts[row + z1 + 1]
                     if n + end - begin > len(neighbours):
                         wider = np.empty(2 * len(neighbours) + end - begin, np.int64)
-                        wider[:n] = neighbours[:n]
+                        for p in range(n):
+                            wider[p] = neighbours[p]
                         neighbours = wider
                     for p in range(begin, end):
                         dx, dy, dz = sorted_xyz[p, 0] - x, sorted_xyz[p, 1] - y, sorted_xyz[p, 2] - z

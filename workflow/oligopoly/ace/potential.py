@@ -88,7 +88,7 @@ class Potential:
 def ordered(functions: list[BasisFunction], elements: list[str]) -> list[BasisFunction]:
     """`functions` of one central element in pacemaker's order: rank, neighbours, n, l, couplings.
 
-    Functions that differ only in `lint` are ordered by the number of their m combinations, then by these.
+    Functions that differ only in `lint` are ordered by the number of their m combinations, then by m.
     """
     index = {element: i for i, element in enumerate(elements)}
 
