@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from ase import Atoms
-from oligopoly.ace import ACECalculator, coupling, terms
+from oligopoly.ace import ACECalculator, core, coupling, terms
 from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.potential import BasisFunction, read
 from oligopoly.errors import UserError
@@ -117,6 +117,25 @@ def test_zbl_repels_at_any_short_distance(evaluators):
         for r in (0.05, 0.1, 0.2, 0.4)
     ]
     assert np.all(np.diff(energies) < 0) and energies[-1] > 10
+
+
+def test_a_core_without_zbl_adds_to_the_ace_energy():
+    p = read(DATA / "ch_sbessel_r3.yaml")
+    numbers, positions = [6, 1, 1], np.array([[0, 0, 0], [0, 0.2, 0.9], [1.1, 0.1, 0]])
+    bare = Evaluator(p).compute(numbers, positions)
+    for pair, bond in p.bonds.items():
+        p.bonds[pair] = dataclasses.replace(bond, core_repulsion=(7.0, 0.3), inner_cutoff_type="density")
+    full = Evaluator(p).compute(numbers, positions)
+    expected = np.zeros(3)
+    for i in range(3):
+        for j in range(3):
+            if i != j:
+                r = np.linalg.norm(positions[i] - positions[j])
+                expected[i] += core.energy(p.bonds["C", "H"], "C", "H", np.array([r]))[0][0]
+    assert np.allclose(full.energies - bare.energies, expected, atol=1e-7)
+    h = np.array([[0, 0, 0], [0, 0, 1e-4], [0, 0, 0]])
+    low, high = (Evaluator(p).compute(numbers, positions + s * h).energy for s in (-1, 1))
+    assert abs((high - low) / 2e-4 + full.forces[1, 2]) < 1e-6
 
 
 @pytest.mark.parametrize(

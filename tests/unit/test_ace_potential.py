@@ -117,6 +117,19 @@ def test_inconsistent_files_are_refused(old, new, message, tmp_path):
         ace.read(tmp_path / "x.yaml")
 
 
+@pytest.mark.parametrize("suffix, key", [(".yaml", "rho_core_cut"), (".yace", "rho_core_cutoff")])
+def test_a_core_that_would_switch_ace_off_is_refused(suffix, key, tmp_path):
+    text = (DATA / f"ch_sbessel_r3{suffix}").read_text().replace(f"{key}: 100000", f"{key}: 5")
+    assert key in text
+    (tmp_path / f"x{suffix}").write_text(text)
+    ace.read(tmp_path / f"x{suffix}")  # no core, no harm
+    for core in (("core-repulsion: [0, 0]", "core-repulsion: [9, 1]"), ("prehc: 0", "prehc: 9")):
+        text = text.replace(*core)
+    (tmp_path / f"x{suffix}").write_text(text)
+    with pytest.raises(UserError, match="rho_core_cut 5 eV .* use inner_cutoff_type zbl"):
+        ace.read(tmp_path / f"x{suffix}")
+
+
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "x.yaml").write_text("a: [1, 2\n")
     (tmp_path / "y.yaml").write_text("a: 1\n")

@@ -129,11 +129,13 @@ def read_yaml(path: str | Path) -> Potential:
     elements = sorted({element for name in names for element in name})
     bonds: dict[tuple[str, str], Bond] = {}
     functions: dict[str, list[BasisFunction]] = {element: [] for element in elements}
+    core_limits: list[float] = []
     for name, block in zip(names, blocks, strict=True):
         where = f"{path}, speciesblock '{' '.join(name)}'"
         kinds = len(set(name))
         if kinds == 1:
             require_linear(block.get("ndensityi", 1), block.get("npoti"), block["parameters"], where)
+            core_limits.append(float(block.get("rho_core_cut", RHO_CORE_CUT)))
         if kinds <= 2 and "lmaxi" in block:
             bonds[(name[0], name[-1])] = _bond(block, where)
         for entry in block.get("nbody") or []:
@@ -148,6 +150,7 @@ def read_yaml(path: str | Path) -> Potential:
                     f"{path}: no radial basis for {pair[0]}-{pair[1]} (`lmaxi`, `nradmaxi`, ...)."
                 )
             bonds[pair] = bonds[pair[::-1]]
+    require_pair_core(bonds, core_limits, str(path))
     metadata = {str(k): str(v) for k, v in (text.get("metadata") or {}).items()}
     potential = Potential(
         elements=elements,
@@ -178,6 +181,20 @@ def require_linear(ndensity: int, npoti: str, parameters: list[float], where: st
             f"this one has ndensity {ndensity}, {npoti}, parameters {parameters}. "
             f"In pacemaker's input: `embeddings: {{ALL: {{npot: '{EMBEDDING}', fs_parameters: [1, 1], "
             "ndensity: 1}}`."
+        )
+
+
+def require_pair_core(bonds: dict[tuple[str, str], Bond], limits: list[float], where: str) -> None:
+    """Raise `UserError` if core energies that occur would switch the ACE energy off (`rho_core_cut`).
+
+    pacemaker does that beyond 1e5 eV unless told otherwise, and with its zbl core never.
+    """
+    cores = [b for b in bonds.values() if b.core_repulsion[0] != 0 and b.inner_cutoff_type != "zbl"]
+    if cores and min(limits) < 1e4:
+        raise UserError(
+            f"{where}: rho_core_cut {min(limits):g} eV with inner_cutoff_type "
+            f"'{cores[0].inner_cutoff_type}' is not supported; use inner_cutoff_type zbl, or leave "
+            f"rho_core_cut at {RHO_CORE_CUT:g}."
         )
 
 

@@ -18,6 +18,7 @@ from oligopoly.ace.potential import (
     Potential,
     load,
     require_linear,
+    require_pair_core,
 )
 from oligopoly.ace.potential import number_text as text
 from oligopoly.errors import UserError
@@ -79,13 +80,16 @@ def read(path: str | Path) -> CTilde:
     for index, embedding in content["embeddings"].items():
         where = f"{path}, embedding of {elements[index]}"
         require_linear(embedding["ndensity"], embedding.get("npoti"), embedding["FS_parameters"], where)
+    bonds = {(elements[a], elements[b]): _bond(entry) for (a, b), entry in content["bonds"].items()}
+    limits = [float(e.get("rho_core_cutoff", RHO_CORE_CUT)) for e in content["embeddings"].values()]
+    require_pair_core(bonds, limits, str(path))
     functions = {
         elements[index]: [_function(entry, elements) for entry in entries]
         for index, entries in content["functions"].items()
     }
     return CTilde(
         elements=elements,
-        bonds={(elements[a], elements[b]): _bond(entry) for (a, b), entry in content["bonds"].items()},
+        bonds=bonds,
         functions={e: functions.get(e, []) for e in elements},
         E0=dict(zip(elements, (float(x) for x in content["E0"]), strict=True)),
         delta_spline_bins=float(content["deltaSplineBins"]),
