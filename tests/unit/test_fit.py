@@ -53,7 +53,7 @@ def test_recovers_the_potential_that_made_the_labels(tmp_path):
 
 def test_isolated_atoms_fix_E0(tmp_path):
     train = labelled_frames(20, periodic=False)
-    for symbol, energy in (("C", -3.0), ("H", -1.0)):
+    for symbol, energy in (("C", -3.0), ("H", -1.0), ("N", -9.0)):
         train.append(Atoms(symbol, info={"REF_energy": energy}))
     result = fit(train, [], tmp_path / "p", functions=10, cutoff=4.0)
     assert result["E0_eV"] == {"C": -3.0, "H": -1.0}

@@ -255,9 +255,11 @@ def fit(
     """
     begun = time.perf_counter()
     train, test = list(train), list(test)
-    elements = sorted({symbol for atoms in train for symbol in atoms.symbols})
+    elements = sorted({symbol for atoms in train if len(atoms) > 1 for symbol in atoms.symbols})
     if not elements:
-        raise UserError("There are no training frames.")
+        raise UserError("There are no training frames of more than one atom.")
+    # single atoms of an element that no frame contains would cost functions and teach nothing
+    train = [atoms for atoms in train if set(atoms.symbols) <= set(elements)]
     unknown = sorted({symbol for atoms in test for symbol in atoms.symbols} - set(elements))
     if unknown:
         raise UserError(f"The test frames contain {unknown}, which no training frame does.")
