@@ -16,7 +16,7 @@ with logged(snakemake.log[0]):
         labelled=files.labels,
         stops=files.stops,
         liquids=dict(
-            zip(params.temperatures, zip(files.liquid[::2], files.liquid[1::2]), strict=False)
+            zip(params.temperatures, zip(files.liquid[::2], files.liquid[1::2], strict=True), strict=False)
         ),
         temperatures=params.temperatures,
         own_liquids=dict(zip(params.temperatures, files.own_liquid, strict=False)),

@@ -38,12 +38,13 @@ def label_chunk(
     for atoms in frames:
         labeler = labelers[atoms.info["origin_system"]]
         name = key(atoms, labeler.settings())
-        known = store.get(name)
+        flaw = _flaw(atoms, min_distance)
+        known = None if flaw else store.get(name)
         start = time.perf_counter()
-        if known is None:
-            outcome, reason, label = _compute(
-                atoms, labeler, min_distance=min_distance
-            )
+        if flaw:
+            (outcome, reason), label, seconds = flaw, None, 0.0
+        elif known is None:
+            outcome, reason, label = _compute(atoms, labeler)
             seconds = time.perf_counter() - start
             store.put(
                 name, outcome, reason, label,
@@ -79,12 +80,10 @@ def attach(atoms: Atoms, label: Label) -> Atoms:
     return copy
 
 
-def _compute(
-    atoms: Atoms, labeler: Labeler, *, min_distance: float
-) -> tuple[Outcome, str, Label | None]:
+def _flaw(atoms: Atoms, min_distance: float) -> tuple[Outcome, str] | None:
     # Most codes accept fused atoms or NaN in silence, so the geometry is checked here.
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-        return Outcome.INVALID, "a position or the cell is not a finite number", None
+        return Outcome.INVALID, "a position or the cell is not a finite number"
     close = neighbor_list("ijd", atoms, min_distance)
     if len(close[2]):
         nearest = int(np.argmin(close[2]))
@@ -93,8 +92,11 @@ def _compute(
             Outcome.OVERLAP,
             f"atoms {i} ({atoms.symbols[i]}) and {j} ({atoms.symbols[j]}) are "
             f"{close[2][nearest]:.3f} A apart, closer than {min_distance:g} A",
-            None,
         )
+    return None
+
+
+def _compute(atoms: Atoms, labeler: Labeler) -> tuple[Outcome, str, Label | None]:
     try:
         label = labeler.label(atoms)
     except LabelFailure as failure:
