@@ -70,7 +70,10 @@ def test_training_environments_interpolate(tmp_path):
 def test_directions_without_data_count_as_extrapolation():
     design, train = Design(potential()), frames(2, 0)
     active = build(potential(), train, design)
-    seen, new = ([active.gamma(e, rows).max() for e, rows in design.projections(a).items()] for a in (train[0], frames(1, 9)[0]))
+    seen, new = (
+        [active.gamma(element, rows).max() for element, rows in design.projections(atoms).items()]
+        for atoms in (train[0], frames(1, 9)[0])
+    )
     assert max(seen) < 1.02
     assert min(new) > 100.0
 

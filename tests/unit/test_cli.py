@@ -37,7 +37,8 @@ def test_ase_keys_and_renamed_keys_serve_too(train):
         atoms.arrays["forces"] = atoms.arrays.pop("REF_forces")
     ase.io.write("other.extxyz", frames, format="extxyz")
     assert main(["fit", train, "--functions", "10", "--cutoff", "4", "-o", "a"]) == 0
-    assert main(["fit", "other.extxyz", "--energy-key", "dft_energy", "--functions", "10", "--cutoff", "4", "-o", "b"]) == 0
+    renamed = ["--energy-key", "dft_energy"]
+    assert main(["fit", "other.extxyz", *renamed, "--functions", "10", "--cutoff", "4", "-o", "b"]) == 0
     with open("a.yaml") as one, open("b.yaml") as other:
         assert one.read() == other.read()
 

@@ -81,7 +81,8 @@ def evaluate(options: argparse.Namespace) -> None:
         unknown = sorted(set(atoms.symbols) - set(potential.elements))
         if unknown:
             raise UserError(
-                f"{options.frames}, frame {number}: contains {unknown}; {options.potential} knows {list(potential.elements)}."
+                f"{options.frames}, frame {number}: contains {unknown}; "
+                f"{options.potential} knows {list(potential.elements)}."
             )
         result = evaluator.compute(
             atoms.numbers, atoms.positions, np.asarray(atoms.cell), atoms.pbc, gamma=options.active_set is not None
@@ -135,7 +136,8 @@ def _labelled(path: str, options: argparse.Namespace) -> list[Atoms]:
         if reference.energy is None and reference.forces is None:
             raise UserError(
                 f"{path}, frame {number}: neither REF_energy nor REF_forces (nor ASE's energy and forces); "
-                f"there are {_names(atoms)}{_nearest('REF_forces', atoms)}. --energy-key and --forces-key take other names."
+                f"there are {_names(atoms)}{_nearest('REF_forces', atoms)} "
+                "(--energy-key and --forces-key take other names)"
             )
     for what in ("energy", "forces"):
         if all(getattr(labels(atoms), what) is None for atoms in frames):
@@ -195,7 +197,8 @@ def _print_errors(parts: dict[str, dict]) -> None:
     print(" " * width + "".join(f"  {title}" for title, _, _ in columns))
     for name, values in rows:
         cells = [
-            ("-" if values[key] is None else form.format(values[key])).rjust(len(title) + 2) for title, key, form in columns
+            ("-" if values[key] is None else form.format(values[key])).rjust(len(title) + 2)
+            for title, key, form in columns
         ]
         print(name.ljust(width) + "".join(cells))
 

@@ -59,7 +59,7 @@ class ActiveSet:
         except FileNotFoundError:
             raise UserError(f"There is no active set {path}.") from None
         except (ValueError, OSError) as error:
-            raise UserError(f"{path} is not an active set (.asi, an npz with one matrix per element): {error}") from error
+            raise UserError(f"{path} is not an active set (an npz with one matrix per element): {error}") from error
         for element, matrix in inverse.items():
             if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
                 raise UserError(f"{path}: the matrix of {element} has the shape {matrix.shape}; it must be square.")

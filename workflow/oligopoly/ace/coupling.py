@@ -133,7 +133,8 @@ def expand(function) -> list[tuple[tuple[int, ...], float]]:
     """
     labels = tuple(zip(function.elements[1:], function.n, function.l, strict=True))
     equal = tuple(labels.index(label) for label in labels)
-    return [(m, function.c * coefficient) for m, coefficient in invariant(tuple(function.l), tuple(function.lint), equal)]
+    terms = invariant(tuple(function.l), tuple(function.lint), equal)
+    return [(m, function.c * coefficient) for m, coefficient in terms]
 
 
 @cache

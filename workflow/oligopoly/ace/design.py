@@ -146,8 +146,8 @@ class Design:
 
     def _pairs(self, atoms: Atoms) -> "_Pairs":
         kinds = _kinds(atoms, self.elements)
-        order = vesin.NeighborList(cutoff=self.cutoff, full_list=True, sorted=True)
-        i, j, distances, vectors = order.compute(
+        neighbours = vesin.NeighborList(cutoff=self.cutoff, full_list=True)
+        i, j, distances, vectors = neighbours.compute(
             points=atoms.positions, box=np.asarray(atoms.cell), periodic=atoms.pbc, quantities="ijdD"
         )
         i, j = i.astype(np.int64), j.astype(np.int64)

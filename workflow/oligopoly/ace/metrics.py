@@ -35,7 +35,7 @@ def labels(atoms: Atoms) -> Labels:
     stress = None if stress is None or not atoms.pbc.all() else voigt(stress)
     for name, value in (("energy", energy), ("forces", forces), ("stress", stress)):
         if value is not None and not np.all(np.isfinite(value)):
-            raise UserError(f"A frame of {len(atoms)} atoms ({atoms.symbols}) has a reference {name} that is not finite.")
+            raise UserError(f"A frame ({atoms.symbols}) has a reference {name} that is not finite.")
     return Labels(None if energy is None else float(energy), forces, stress)
 
 
@@ -64,7 +64,8 @@ def errors(frames: Sequence[Atoms], predictions: Sequence[Labels]) -> dict:
     return {
         "all": _summary(table),
         "by_config_type": {
-            kind: _summary([row for row, of in zip(table, kinds, strict=True) if of == kind]) for kind in sorted(set(kinds))
+            kind: _summary([row for row, its in zip(table, kinds, strict=True) if its == kind])
+            for kind in sorted(set(kinds))
         },
     }
 
