@@ -29,8 +29,8 @@ from oligopoly.progress import Progress
 # without its large errors deciding everything else.
 WALL = 10.0
 # Reach of functions of two and more neighbours (Angstrom, see `functions.bonds`); pair functions reach to the cutoff.
-# At 300 functions per element this takes a third of the force error of alkanes, PEG at 500 half
-# (benchmarks/accuracy.md).
+# Chosen on liquids of classical force fields: a third to a half of the bare basis' force error, but not better for a
+# single small molecule with many functions (benchmarks/accuracy.md).
 MANY_BODY_CUTOFFS = (2.5, 4.5)
 RANK_LIMITS = {  # functions per element -> (n_max, l_max) by rank, up to that number
     150: ([12, 5, 3], [0, 5, 4]),
@@ -96,8 +96,8 @@ def solve(factor: Factor, ridge: float, penalties: np.ndarray | None = None) -> 
     """Minimise |A c - b|^2 + ridge sum_k (penalty_k max(|A_k|, median |A|) c_k)^2, |A_k| the length of column k.
 
     `ridge` is relative to the weighted problem and does not depend on units. The median keeps functions that are
-    almost zero in all of the data from getting huge coefficients, which would explode just beyond the data: without
-    it they reached 1e8 eV at the same errors (benchmarks/accuracy.md). `penalties` (K,), 1 without, say how rough a
+    almost zero in all of the data from getting huge coefficients: without it they reached 4e8 eV, for force errors
+    only 3 to 8 % smaller (benchmarks/accuracy.md). `penalties` (K,), 1 without, say how rough a
     function is.
     """
     k = factor.r.shape[0] - 1
