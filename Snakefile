@@ -24,6 +24,10 @@ include: "rules/properties.smk"
 include: "rules/report.smk"
 
 
+onstart:
+    survival.claim(workflow.persistence.path)
+
+
 rule all:
     input:
         f"{RUN}/report/index.html",

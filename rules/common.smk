@@ -9,6 +9,7 @@ PACKAGE = str(Path(workflow.basedir) / "workflow")
 sys.path.insert(0, PACKAGE)
 os.environ.update(PYTHONPATH=PACKAGE)
 
+from oligopoly import survival
 from oligopoly.config.load import check
 from oligopoly.errors import UserError
 
@@ -17,6 +18,9 @@ try:
 except UserError as error:
     # Without a traceback: the message is for the one who wrote the config.
     raise WorkflowError(str(error))
+
+if workflow.is_main_process:
+    survival.take_over(".snakemake")
 
 RUN = f"results/{cfg.run}"
 LAST = cfg.loop.generations

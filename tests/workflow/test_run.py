@@ -107,30 +107,45 @@ def test_forced_labels_come_from_the_store(finished, tmp_path):
 
 
 def killed_run(folder, seed, kills):
-    """Start the workflow and kill -9 it with all its jobs, `kills` times; then let it finish.
+    """Start the workflow, kill -9 it at random moments `kills` times, then let it finish.
 
-    Returns the records that a later attempt wrote again, which would be labels computed twice.
+    Every other time only Snakemake itself is killed, and its jobs are left to notice. Each start is
+    the same plain command. Returns the records that a later attempt wrote again, which would be
+    labels computed twice.
     """
     draw = random.Random(seed)
     store, rewritten, stamps = folder / "results" / "store", [], {}
     for attempt in range(kills + 1):
-        process = subprocess.Popen(
-            command(folder, "--nolock"), env=environment(), start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            process.wait(timeout=None if attempt == kills else draw.uniform(4, 30))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            time.sleep(0.2)
+        with open(folder / f"attempt-{attempt}.log", "w") as log:
+            process = subprocess.Popen(
+                command(folder), env=environment(), start_new_session=True, stdout=log, stderr=log
+            )
+            try:
+                process.wait(timeout=None if attempt == kills else draw.uniform(4, 25))
+            except subprocess.TimeoutExpired:
+                (os.kill if attempt % 2 else os.killpg)(process.pid, signal.SIGKILL)
+                process.wait()
         found = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
         rewritten += [path for path, stamp in stamps.items() if found.get(path) != stamp]
         stamps = found
-    assert process.returncode == 0
+    assert process.returncode == 0, (folder / f"attempt-{kills}.log").read_text()[-3000:]
     return rewritten
 
 
 def test_killed_again_and_again_it_ends_with_the_same_results(finished, tmp_path):
-    assert killed_run(tmp_path, seed=1, kills=6) == []
+    assert killed_run(tmp_path, seed=1, kills=8) == []
     assert digests(tmp_path) == digests(finished)
+
+
+def test_two_runs_at_once_are_refused(tmp_path):
+    first = subprocess.Popen(command(tmp_path), env=environment(), start_new_session=True,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        while not (tmp_path / ".snakemake" / "owner.json").exists():
+            assert first.poll() is None
+            time.sleep(0.2)
+        second = snakemake(tmp_path)
+        assert second.returncode != 0 and "lock" in second.stderr.lower()
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()

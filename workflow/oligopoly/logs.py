@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oligopoly.errors import UserError
+from oligopoly.survival import end_with_snakemake
 
 
 @contextlib.contextmanager
 def logged(path: str | Path) -> Iterator[None]:
     """Send all output of this process, C libraries included, to the file `path`.
 
-    An error ends the process with exit code 1. Of a `UserError` the terminal sees the message
+    The process ends with the Snakemake it belongs to. An error ends it with exit code 1. Of a `UserError` the terminal sees the message
     alone; of anything else the last line, with the traceback in the log.
     """
+    end_with_snakemake()
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
