@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from oligopoly.config.models import Config
 from oligopoly.errors import UserError
@@ -70,17 +70,19 @@ def _check_chemistry(source: str, name: str, system: Any) -> None:
 
 def _messages(error: ValidationError, data: Mapping) -> Iterator[str]:
     for item in error.errors():
-        location = [part for part in item["loc"] if not _is_type_tag(part, item["loc"], data)]
-        path = ".".join(map(str, location)) or "config"
+        location, model = _follow(item["loc"], data)
         given = _as_written(data, location, item.get("input"))
+        if item["type"] == "kind" and isinstance(given, Mapping):
+            location, given = [*location, "kind"], given.get("kind")
+        path = ".".join(map(str, location)) or "config"
         if item["type"] == "extra_forbidden":
-            yield f"{path}: unknown key{_nearest(location)}"
+            yield f"{path}: unknown key{_nearest(model, location)}"
         elif item["type"] == "missing":
-            yield f"{path}: is missing{_meaning(location)}"
+            yield f"{path}: is missing{_meaning(model, location)}"
         else:
             text = item["msg"].removeprefix("Value error, ")
             shown = "" if isinstance(given, (Mapping, BaseModel)) else f"given {given!r}: "
-            yield f"{path}: {shown}{text[:1].lower() + text[1:]}{_near_choice(item)}"
+            yield f"{path}: {shown}{text[:1].lower() + text[1:]}{_near_choice(item, given)}"
 
 
 def _as_written(data: Any, location: list, otherwise: Any) -> Any:
@@ -104,16 +106,15 @@ def _is_type_tag(part: Any, location: tuple, data: Any) -> bool:
     return not known and any(mark in str(part) for mark in "([ ")
 
 
-def _near_choice(item: Any) -> str:
-    if item["type"] != "literal_error" or not isinstance(item["input"], str):
+def _near_choice(item: Any, given: Any) -> str:
+    if item["type"] not in ("literal_error", "kind") or not isinstance(given, str):
         return ""
     choices = [choice.strip(" '") for choice in item["ctx"]["expected"].replace(" or ", ",").split(",")]
-    near = difflib.get_close_matches(item["input"], choices, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(given, choices, n=1, cutoff=0.4)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
-def _nearest(location: list) -> str:
-    model = _model_at(location[:-1])
+def _nearest(model: type[BaseModel] | None, location: list) -> str:
     if model is None:
         return ""
     names = list(model.model_fields)
@@ -123,24 +124,42 @@ def _nearest(location: list) -> str:
     return f"; known here: {', '.join(names)}"
 
 
-def _meaning(location: list) -> str:
-    model = _model_at(location[:-1])
+def _meaning(model: type[BaseModel] | None, location: list) -> str:
     field = model.model_fields.get(str(location[-1])) if model else None
     return f" ({field.description})" if field is not None and field.description else ""
 
 
-def _model_at(location: list) -> type[BaseModel] | None:
-    """The settings model that the keys in `location` lead to."""
+def _follow(location: tuple, data: Mapping) -> tuple[list, type[BaseModel] | None]:
+    """The keys in a location, without the branches of unions, and the settings model that has the last of them."""
+    keys: list = []
+    model = None
     annotation: Any = Config
-    for key in location:
+    for part in location:
+        branches = _kinds(annotation)
+        if part in branches:
+            annotation = branches[part]
+            continue
+        if _is_type_tag(part, location, data):
+            continue
+        keys.append(part)
         model = _first_model(annotation)
-        if model is not None and key in model.model_fields:
-            annotation = model.model_fields[key].annotation
+        if model is not None and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
         elif typing.get_origin(annotation) is dict:
             annotation = typing.get_args(annotation)[1]
         else:
-            return None
-    return _first_model(annotation)
+            annotation = None
+    return keys, model
+
+
+def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Models by tag where `annotation` is a union that is told apart by a `kind`."""
+    return {
+        mark.tag: branch.__origin__
+        for branch in typing.get_args(annotation)
+        for mark in getattr(branch, "__metadata__", ())
+        if isinstance(mark, Tag)
+    }
 
 
 def _first_model(annotation: Any) -> type[BaseModel] | None:

@@ -5,7 +5,7 @@ The descriptions are the documentation: `workflow/schemas/config.schema.json` is
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from oligopoly.config.quantities import (
     EnergyPerAtom,
@@ -195,7 +195,7 @@ class ACE(Settings):
     ridge: float = Field(1e-9, gt=0, lt=1, description="relative regularisation")
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments of `ace.fit.fit` besides the weights."""
+        """Arguments of `trainers.train` besides the weights."""
         return {
             "functions": self.functions,
             "cutoff": self.cutoff,
@@ -211,6 +211,52 @@ class ACE(Settings):
             "energy": self.sigma_energy,
             "energy_cluster": self.sigma_energy_cluster,
             "volume": self.sigma_volume,
+        }
+
+
+class Pacemaker(Settings):
+    """Atomic cluster expansion fitted by pacemaker, which is installed beside oligopoly (envs/pacemaker.yaml)."""
+
+    kind: Literal["pacemaker"]
+    environment: str | None = Field(
+        None,
+        min_length=1,
+        description="folder of the conda or virtual environment that has pacemaker; default: the one on the PATH, "
+        "or of `--sdm conda`",
+    )
+    backend: Literal["tensorpot", "pyace"] = Field(
+        "tensorpot", description="tensorpot: TensorFlow; pyace: without, for a few functions only"
+    )
+    embedding: Literal["finnis-sinclair", "linear"] = Field(
+        "finnis-sinclair",
+        description="finnis-sinclair: E = rho_1 + sqrt(rho_2), which only engine pace runs; linear: E = rho",
+    )
+    optimise_radial: bool = Field(True, description="fit the radial functions too")
+    functions: int = Field(300, ge=5, description="basis functions per element and density")
+    cutoff: Length = Field("5 A", description="of the potential")
+    ranks: RankLimits | None = Field(None, description="default: n up to 15, 6, 4, 3; l up to 0, 5, 4, 2")
+    sigma_force: Force = Field("0.1 eV/A", description="expected error of a force component")
+    sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom, periodic")
+    sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom, cluster")
+    regularisation: float = Field(1e-8, ge=0, lt=1, description="L1 and L2 coefficients of pacemaker's loss")
+    iterations: int = Field(1000, ge=1, description="of BFGS, at most")
+    batch_size: int = Field(20, ge=1, description="structures per batch; less takes less memory")
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `trainers.train` besides the weights."""
+        same = {"kind", "environment", "backend", "embedding", "optimise_radial", "functions", "cutoff"}
+        return self.model_dump(include=same | {"regularisation", "iterations", "batch_size"}) | {
+            "n_max": self.ranks.n if self.ranks else None,
+            "l_max": self.ranks.l if self.ranks else None,
+        }
+
+    def weights(self) -> dict[str, Any]:
+        """Arguments of `ace.fit.Weights`; pacemaker fits no stress."""
+        return {
+            "force": self.sigma_force,
+            "energy": self.sigma_energy,
+            "energy_cluster": self.sigma_energy_cluster,
+            "volume": None,
         }
 
 
@@ -230,8 +276,8 @@ class Explore(Dynamics):
     )
     walkers: dict[Name, Walker] = Field(min_length=1, description="runs by name")
     gamma_every: int = Field(10, ge=1, description="steps between extrapolation grades")
-    gamma_select: float = Field(1.5, gt=0, description="frames above it become candidates")
-    gamma_break: float = Field(10.0, gt=0, description="above it the run stops")
+    gamma_select: float = Field(2.0, gt=0, description="frames above it become candidates")
+    gamma_break: float = Field(25.0, gt=0, description="above it the run stops")
     candidates: int = Field(60, ge=1, description="most candidates per run")
 
     @model_validator(mode="after")
@@ -314,6 +360,22 @@ class Cluster(Settings):
     gpu_partition: str = Field("gpu", description="name of the partition of GPU nodes")
 
 
+def _kind(trainer: Any) -> Any:
+    """The kind of trainer, the built-in one where none is given."""
+    return trainer.get("kind", "ace") if isinstance(trainer, dict) else getattr(trainer, "kind", None)
+
+
+Trainer = Annotated[
+    Annotated[ACE, Tag("ace")] | Annotated[Pacemaker, Tag("pacemaker")],
+    Discriminator(
+        _kind,
+        custom_error_type="kind",
+        custom_error_message="Input should be {expected}",
+        custom_error_context={"expected": "'ace' or 'pacemaker'"},
+    ),
+]
+
+
 class Config(Settings):
     """Everything a run needs to know."""
 
@@ -325,7 +387,7 @@ class Config(Settings):
     reference: Reference
     pool: Pool = Pool()
     label: Label = Label()
-    trainer: ACE = ACE()
+    trainer: Trainer = Field(ACE(), description="how potentials are made")
     explore: Explore
     select: Select = Select()
     assess: Assess = Assess()
@@ -349,5 +411,15 @@ class Config(Settings):
             raise ValueError(
                 "reference.states: one state must be npt at the system's own temperature and pressure "
                 "(give it neither): the density is judged by it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _engine_runs_the_potential(self):
+        if self.explore.engine == "ace" and getattr(self.trainer, "embedding", "linear") != "linear":
+            raise ValueError(
+                "explore.engine: ace runs linear potentials only, and trainer.embedding is "
+                f"{self.trainer.embedding}: give explore.engine: pace (LAMMPS with ML-PACE), "
+                "or trainer.embedding: linear"
             )
         return self
