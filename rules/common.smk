@@ -10,11 +10,19 @@ sys.path.insert(0, PACKAGE)
 os.environ.update(PYTHONPATH=PACKAGE)
 
 from oligopoly import survival
+from snakemake.settings.types import DeploymentMethod
+
+from oligopoly import trainers
 from oligopoly.config.load import check
 from oligopoly.errors import UserError
 
 try:
     cfg = check(config, source=", ".join(map(str, workflow.configfiles)) or "config")
+    # Once, before any job; with --sdm conda Snakemake makes the environment itself, also before any job.
+    if workflow.is_main_process and (
+        DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method
+    ):
+        trainers.check(**cfg.trainer.model_dump())
 except UserError as error:
     # Without a traceback: the message is for the one who wrote the config.
     raise WorkflowError(str(error))

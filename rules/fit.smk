@@ -23,7 +23,7 @@ rule fit:
         slurm_partition=on(cfg.cluster.fitting),
         gpu=gpus(cfg.cluster.fitting),
     conda:
-        "../envs/oligopoly.yaml"
+        "../envs/pacemaker.yaml" if cfg.trainer.kind == "pacemaker" else "../envs/oligopoly.yaml"
     message:
         "Fitting the potential of generation {wildcards.gen}"
     script:

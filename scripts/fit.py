@@ -4,14 +4,14 @@ from oligopoly.logs import logged
 
 with logged(snakemake.log[0]):
     from oligopoly import frames
-    from oligopoly.ace.fit import Weights, fit
+    from oligopoly.trainers import train
 
     prefix = Path(snakemake.output.yaml).with_suffix("")
-    fit(
+    train(
         frames.read(snakemake.input.train),
         frames.read(snakemake.input.test),
         prefix,
-        weights=Weights(**snakemake.params.weights),
+        weights=snakemake.params.weights,
         threads=snakemake.threads,
         **snakemake.params.trainer,
     )
