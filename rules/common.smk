@@ -9,10 +9,9 @@ PACKAGE = str(Path(workflow.basedir) / "workflow")
 sys.path.insert(0, PACKAGE)
 os.environ.update(PYTHONPATH=PACKAGE)
 
-from oligopoly import survival
 from snakemake.settings.types import DeploymentMethod
 
-from oligopoly import trainers
+from oligopoly import survival, trainers
 from oligopoly.config.load import check
 from oligopoly.errors import UserError
 

@@ -15,9 +15,8 @@ from ase import Atoms
 
 from oligopoly import frames as frame_files
 from oligopoly.ace.evaluator import Evaluator
-from oligopoly.ace.fit import predict
 from oligopoly.ace.metrics import errors
-from oligopoly.ace.potential import Potential, read
+from oligopoly.evaluation import PaceEvaluator, evaluator, predict
 from oligopoly.files import write_text
 from oligopoly.label.labeler import Labeler
 from oligopoly.md import trajectory
@@ -58,23 +57,22 @@ def assess(
     verdict: dict = {"generation": generation}
     tests = [_held_out(json.loads(Path(metrics_file).read_text()), criteria)]
     if potential_before is not None:
-        before = read(potential_before)
         bought = [atoms for path in labelled for atoms in frame_files.read(path)]
         chosen = [atoms for atoms in bought if atoms.info["split"] == "train"]
         audited = [atoms for atoms in bought if atoms.info["split"] == "test"]
-        fresh, verdict["fresh_errors"] = _fresh(chosen, before, criteria)
-        audit, verdict["audit"] = _audit(audited, before, criteria)
+        fresh, verdict["fresh_errors"] = _fresh(chosen, potential_before, criteria)
+        audit, verdict["audit"] = _audit(audited, potential_before, criteria)
         stability, verdict["md"] = _stability(stops, criteria)
         tests += [fresh, audit, stability]
     verdict["linear_response"] = {}
     for system, (run, thermo) in liquids.items():
         temperature = temperatures[system]
-        test, forward = _density(system, run, thermo, Evaluator(potential_file), temperature, criteria)
+        test, forward = _density(system, run, thermo, evaluator(potential_file), temperature, criteria)
         tests.append(test)
         backward = None
         if system in own_liquids:
             found = _density_on_own_frames(
-                system, own_liquids[system], labelers[system], Evaluator(potential_before), temperature, criteria
+                system, own_liquids[system], labelers[system], evaluator(potential_before), temperature, criteria
             )
             # Exploration that failed early leaves too little to judge the density by; it fails by itself.
             if found is not None and found[0]["error"] <= criteria["density_shift_percent"]:
@@ -111,7 +109,7 @@ def _held_out(metrics: dict, criteria: dict) -> dict:
     )  # fmt: skip
 
 
-def _fresh(chosen: list[Atoms], potential: Potential, criteria: dict) -> tuple[dict, dict]:
+def _fresh(chosen: list[Atoms], potential: str | Path, criteria: dict) -> tuple[dict, dict]:
     limit = criteria["fresh_force_rmse_percent"]
     name = "force error on newly selected frames"
     if not chosen:
@@ -129,7 +127,7 @@ def _fresh(chosen: list[Atoms], potential: Potential, criteria: dict) -> tuple[d
     )  # fmt: skip
 
 
-def _audit(audited: list[Atoms], potential: Potential, criteria: dict) -> tuple[dict, dict]:
+def _audit(audited: list[Atoms], potential: str | Path, criteria: dict) -> tuple[dict, dict]:
     threshold, limit = criteria["audit_force_error"], criteria["audit_wrong_share"]
     predictions = predict(potential, audited)
     worst = [
@@ -172,21 +170,21 @@ def _stability(stops: list[str], criteria: dict) -> tuple[dict, dict]:
 
 
 def _density(
-    system: str, run: str, thermo: str, evaluator: Evaluator, temperature: float, criteria: dict
+    system: str, run: str, thermo: str, engine: Evaluator | PaceEvaluator, temperature: float, criteria: dict
 ) -> tuple[dict, dict]:
     table = trajectory.read_thermo(thermo)
     liquid = trajectory.read(run)
     slope = linear_response.slope(
         table["volume_A3"],
         table["potential_eV"],
-        [evaluator.compute(*frame).energy for frame in _frames(liquid)],
+        [engine.compute(*frame).energy for frame in _frames(liquid)],
         temperature,
     )
     return _shift(system, "frames of the reference", slope, criteria), slope
 
 
 def _density_on_own_frames(
-    system: str, run: str, labeler: Labeler, evaluator: Evaluator, temperature: float, criteria: dict
+    system: str, run: str, labeler: Labeler, engine: Evaluator | PaceEvaluator, temperature: float, criteria: dict
 ) -> tuple[dict, dict] | None:
     """The same from the potential's side: its own NPT exploration, reference energies of which are cheap."""
     explored = trajectory.read(run)
@@ -197,7 +195,7 @@ def _density_on_own_frames(
     slope = linear_response.slope(
         [atoms.get_volume() for atoms in frames],
         [labeler.label(atoms).energy for atoms in frames],
-        [evaluator.compute(*frame).energy for frame in list(_frames(explored))[settled.start :]],
+        [engine.compute(*frame).energy for frame in list(_frames(explored))[settled.start :]],
         temperature,
     )
     return _shift(system, "frames of its own", slope, criteria), slope

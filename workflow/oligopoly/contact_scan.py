@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from oligopoly.ace.evaluator import Evaluator
+from oligopoly.evaluation import evaluator
 from oligopoly.files import write_text
 from oligopoly.label.labeler import Labeler
 from oligopoly.md import trajectory
@@ -34,11 +34,11 @@ def scan(
     scans = contact_pool(
         frames, force_field.topology, pairs, lambda a: force_field.label(a).energy, max_energy, seed
     )
-    evaluator = Evaluator(potential)
+    engine = evaluator(potential)
     found = []
     for number, approach in enumerate(frames for frames in scans if len(frames) > 2):
         reference = np.array([labeler.label(a).energy for a in approach])
-        ace = np.array([evaluator.compute(a.numbers, a.positions, None, None).energy for a in approach])
+        ace = np.array([engine.compute(a.numbers, a.positions, None, None).energy for a in approach])
         found.append(
             {
                 "name": f"pair {number}",

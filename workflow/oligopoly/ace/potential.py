@@ -115,11 +115,12 @@ def read(path: str | Path):
 # ---------------------------------------------------------------------------------------- reading
 
 
-def read_yaml(path: str | Path) -> Potential:
+def read_yaml(path: str | Path, linear_only: bool = True) -> Potential:
     """Read a pacemaker B-basis file.
 
     Raises `UserError` if the file is not one, or if it is not linear: one density with an exponent
-    other than 1, or several densities.
+    other than 1, or several densities. Without `linear_only` it gives any potential's functions and
+    radial bases, which is all that active sets are about, with the coefficients of the first density.
     """
     text = load(path)
     if not isinstance(text, dict) or "species" not in text or "global" not in text:
@@ -133,8 +134,9 @@ def read_yaml(path: str | Path) -> Potential:
     for name, block in zip(names, blocks, strict=True):
         where = f"{path}, speciesblock '{' '.join(name)}'"
         kinds = len(set(name))
-        if kinds == 1:
+        if kinds == 1 and linear_only:
             require_linear(block.get("ndensityi", 1), block.get("npoti"), block["parameters"], where)
+        if kinds == 1:
             core_limits.append(float(block.get("rho_core_cut", RHO_CORE_CUT)))
         if kinds <= 2 and "lmaxi" in block:
             bonds[(name[0], name[-1])] = _bond(block, where)
@@ -173,9 +175,24 @@ def load(path: str | Path) -> dict:
         raise UserError(f"{path}: not valid YAML: {error}") from error
 
 
+def is_linear(path: str | Path) -> bool:
+    """Whether oligopoly's own evaluator can run the potential in a `.yaml` or `.yace` file."""
+    text = load(path)
+    if Path(path).suffix == ".yace":
+        embeddings = [(e["ndensity"], e["FS_parameters"]) for e in text["embeddings"].values()]
+    else:
+        single = [block for block in text["species"] if len(set(block["speciesblock"].split())) == 1]
+        embeddings = [(block.get("ndensityi", 1), block["parameters"]) for block in single]
+    return all(_is_identity(*embedding) for embedding in embeddings)
+
+
+def _is_identity(ndensity: int, parameters: list[float]) -> bool:
+    return ndensity == 1 and [float(p) for p in parameters] == [1.0, 1.0]
+
+
 def require_linear(ndensity: int, npoti: str, parameters: list[float], where: str) -> None:
     """Raise `UserError` unless the embedding is the identity: one density, parameters [1, 1]."""
-    if ndensity != 1 or [float(p) for p in parameters] != [1.0, 1.0]:
+    if not _is_identity(ndensity, parameters):
         raise UserError(
             f"{where}: only linear potentials are supported, that is one density, parameters [1, 1]; "
             f"this one has ndensity {ndensity}, {npoti}, parameters {parameters}. "

@@ -25,7 +25,7 @@ def by_extrapolation_grade(
     offered = [candidate for candidate in candidates if candidate.offered]
     if not offered:
         return
-    basis = design.Design(potential.read(potential_file))
+    basis = design.Design(potential.read_yaml(potential_file, linear_only=False))
     active = active_set.ActiveSet.read(active_set_file)
     winners = np.zeros(len(offered), dtype=int)
     projections = [basis.projections(candidate.atoms) for candidate in offered]

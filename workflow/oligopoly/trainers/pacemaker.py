@@ -245,6 +245,7 @@ def fit(
     begun = time.perf_counter()
     prefix = Path(prefix).resolve()
     tools = programs(environment)
+    helper = [tools.python, HELPER]
     isolated = isolated_energies(train)
     train, test = ([atoms for atoms in frames if len(atoms) > 1] for frames in (train, test))
     elements = sorted({symbol for atoms in train for symbol in atoms.symbols})
@@ -260,7 +261,7 @@ def fit(
     parts = {name: frames for name, frames in (("train", train), ("test", test)) if frames}
     for name, frames in parts.items():
         save_frames(folder / f"{name}.npz", frames, E0, weights)
-        run([tools.python, HELPER, "dataset", f"{name}.npz", f"{name}.pckl.gzip"], folder, threads)
+        run([*helper, "dataset", f"{name}.npz", f"{name}.pckl.gzip"], folder, threads)
     write_input(
         folder / "input.yaml",
         elements=elements,
@@ -282,14 +283,14 @@ def fit(
     fitted = time.perf_counter()
     core = {"E0": E0, "r_in": {f"{a} {b}": r for (a, b), r in inner.items()}, "delta_in": CORE_BLEND}
     write_text(folder / "core.json", json.dumps(core))
-    run([tools.python, HELPER, "finish", "fitted.yaml", "core.json", "potential.yaml", "potential.yace"], folder, threads)
+    run([*helper, "finish", "fitted.yaml", "core.json", "potential.yaml", "potential.yace"], folder, threads)
     _add_E0(folder / "potential.yace", elements, E0)
     # every environment counts, as in `ace.active_set`: by default pacemaker leaves out those it fits badly
     run([tools.pace_activeset, "potential.yaml", "-d", "train.pckl.gzip", "--all-atoms"], folder, threads)
     spanned = time.perf_counter()
     predicted: dict[str, list[Labels]] = {"train": [], "test": []}
     for name, frames in parts.items():
-        run([tools.python, HELPER, "predict", "potential.yaml", f"{name}.npz", f"{name}.predicted.npz"], folder, threads)
+        run([*helper, "predict", "potential.yaml", f"{name}.npz", f"{name}.predicted.npz"], folder, threads)
         predicted[name] = _predictions(folder / f"{name}.predicted.npz", frames, E0)
 
     result = {
