@@ -152,3 +152,14 @@ def test_written_potential_is_what_lammps_would_read(tmp_path):
     one, other = (Evaluator(tmp_path / f"p{suffix}").compute(*where) for suffix in (".yaml", ".yace"))
     assert one.energy == pytest.approx(other.energy, abs=1e-8)
     np.testing.assert_allclose(one.forces, other.forces, atol=1e-7)
+
+
+def test_force_field_energies_need_no_E0(tmp_path):
+    """pacemaker's .yaml has no place for E0: without it the same file has the same energy everywhere."""
+    frames = labelled_frames(30)
+    for atoms in frames:
+        atoms.info["REF_energy"] += 3.0 * np.sum(atoms.numbers == 6) + 1.0 * np.sum(atoms.numbers == 1)
+        atoms.info["REF_energy"] *= 0.01
+        atoms.arrays["REF_forces"] *= 0.01
+    result = fit(frames, frames[:2], tmp_path / "p", functions=30, cutoff=4.0)
+    assert result["E0_eV"] == {"C": 0.0, "H": 0.0}

@@ -28,6 +28,8 @@ from oligopoly.progress import Progress
 # Above this force (eV/A) a frame is on a repulsive wall: its rows weigh less, so that it fixes where the wall is
 # without its large errors deciding everything else.
 WALL = 10.0
+# Energies (eV/atom) that basis functions carry as well as a constant would: those of a force field.
+CARRIED = 0.5
 # Reach of functions of two and more neighbours (Angstrom, see `functions.bonds`); pair functions reach to the cutoff.
 # Chosen on liquids of classical force fields: a third to a half of the bare basis' force error, but not better for a
 # single small molecule with many functions (benchmarks/accuracy.md).
@@ -189,6 +191,22 @@ def mean_energies(frames: Sequence[Atoms], elements: Sequence[str]) -> dict[str,
     return dict(zip(elements, map(float, solution), strict=True))
 
 
+def reference_energies(frames: Sequence[Atoms], elements: Sequence[str]) -> tuple[dict[str, float], bool]:
+    """E0 (eV) by element, and whether it is given rather than an estimate that the fit may still shift.
+
+    Isolated atoms among `frames`, where there is one of each element. Without them zero, so that a potential has
+    the same energy in every program (pacemaker's `.yaml` has no place for E0), unless the energies are totals that
+    the functions cannot carry: then the mean per element.
+    """
+    isolated = isolated_energies(frames)
+    if len(isolated) == len(elements):
+        return isolated, True
+    largest = max((abs(e) / len(a) for a in frames if (e := labels(a).energy) is not None), default=0.0)
+    if largest < CARRIED:
+        return dict.fromkeys(elements, 0.0), True
+    return mean_energies(frames, elements), False
+
+
 def shortest_distances(frames: Sequence[Atoms], elements: Sequence[str], reach: float) -> dict[tuple[str, str], float]:
     """Shortest distance (Angstrom) of each sorted pair of elements in the frames, at most `reach`."""
     import vesin
@@ -246,7 +264,7 @@ def fit(
     """Fit a potential to `train` and write `{prefix}.yaml`, `.yace`, `.asi`, `.metrics.json`, `.predictions.npz`.
 
     `functions` per element, `cutoff` in Angstrom, `n_max` and `l_max` per rank (see `basis`), `ridge` see `solve`.
-    E0 is the energy of isolated atoms where `train` holds them (frames of one atom), else the mean per element.
+    E0 is the energy of isolated atoms where `train` holds them (frames of one atom), see `reference_energies`.
     Below 0.85 of the shortest distance of each pair in `train`, a ZBL core takes over.
 
     Returns what `.metrics.json` holds: errors of `train` and `test` (see `metrics.errors`), sizes, condition
@@ -263,9 +281,7 @@ def fit(
     unknown = sorted({symbol for atoms in test for symbol in atoms.symbols} - set(elements))
     if unknown:
         raise UserError(f"The test frames contain {unknown}, which no training frame does.")
-    isolated = isolated_energies(train)
-    known = len(isolated) == len(elements)
-    E0 = isolated if known else mean_energies(train, elements)
+    E0, known = reference_energies(train, elements)
     shortest = shortest_distances([atoms for atoms in train if len(atoms) > 1], elements, cutoff)
     inner = {pair: round(0.85 * min(distance, 1.6), 3) for pair, distance in shortest.items()}
     potential = basis(elements, functions, cutoff, n_max, l_max, inner)
