@@ -1,6 +1,7 @@
 """A config is right, or its mistakes are told apart and told well."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 
 from oligopoly.config import quantities
 from oligopoly.config.load import check, read
-from oligopoly.config.models import Config
+from oligopoly.config.models import ACE, Config, Pacemaker
 from oligopoly.config.schema import PATH, schema
 from oligopoly.errors import UserError
 
@@ -53,6 +54,13 @@ def test_every_config_in_the_repo_is_valid(file):
         ("explore.walkers.npt.volume_ratio", 1.1, ["explore.walkers.npt", "volume_ratio"]),
         ("trainer.kind", "acee", ["trainer.kind", "acee", "'ace'"]),
         ("trainer.ranks", {"n": [5, 3], "l": [0]}, ["trainer.ranks", "2 ranks"]),
+        ("trainer", 3, ["trainer:", "3", "`kind` is one of 'ace'"]),
+        ("trainer", {"kind": "pacmaker"}, ["trainer.kind", "did you mean 'pacemaker'"]),
+        ("trainer", {"kind": "pacemaker", "embeding": "linear"}, ["trainer.embeding", "did you mean 'embedding'"]),
+        ("trainer", {"kind": "pacemaker", "embedding": "linaer"}, ["trainer.embedding:", "did you mean 'linear'"]),
+        ("trainer", {"kind": "pacemaker", "ridge": 1e-9}, ["trainer.ridge", "known here: kind, environment"]),
+        ("trainer", {"kind": "pacemaker", "cutoff": 5}, ["trainer.cutoff", "'5 A'"]),
+        ("trainer", {"embedding": "linear"}, ["trainer.embedding", "known here: kind, functions"]),
         ("reference.states.liquid", None, ["reference.states", "npt"]),
         ("systems.hexane.role", "transfer", ["systems", "nothing to learn on"]),
     ],
@@ -64,6 +72,16 @@ def test_a_mistake_names_key_value_and_remedy(path, value, words):
     assert message.startswith("mine.yaml")
     for word in words:
         assert word in message, message
+
+
+def test_a_potential_needs_an_engine_that_runs_it():
+    data = changed("trainer", {"kind": "pacemaker"})
+    assert check(data).trainer.embedding == "finnis-sinclair"
+    data["explore"]["engine"] = "ace"
+    with pytest.raises(UserError, match="explore.engine: ace runs linear potentials only.*explore.engine: pace"):
+        check(data)
+    data["trainer"]["embedding"] = "linear"
+    assert check(data).explore.engine == "ace"
 
 
 def test_all_mistakes_are_told_at_once():
@@ -106,5 +124,12 @@ def test_the_documented_config_has_every_key():
             elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
                 yield from missing(field.annotation, data[name], f"{path}{name}.")
 
-    data = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    text = (ROOT / "config" / "config.yaml").read_text()
+    data = yaml.safe_load(text)
     assert list(missing(Config, data, "")) == []
+    assert list(missing(ACE, data["trainer"], "trainer.")) == []
+    # the other trainer stands there as a comment
+    data |= yaml.safe_load(re.search(r"^# trainer:\n(#  .*\n)+", text, re.M)[0].replace("# ", "", 1).replace("\n# ", "\n"))
+    assert list(missing(Pacemaker, data["trainer"], "trainer.")) == []
+    defaults = Pacemaker(kind="pacemaker")
+    assert check(data).trainer == defaults

@@ -72,10 +72,13 @@ def _messages(error: ValidationError, data: Mapping) -> Iterator[str]:
     for item in error.errors():
         location, model = _follow(item["loc"], data)
         given = _as_written(data, location, item.get("input"))
-        if item["type"] == "kind" and isinstance(given, Mapping):
+        no_block = item["type"] == "kind" and not isinstance(given, Mapping)
+        if item["type"] == "kind" and not no_block:
             location, given = [*location, "kind"], given.get("kind")
         path = ".".join(map(str, location)) or "config"
-        if item["type"] == "extra_forbidden":
+        if no_block:
+            yield f"{path}: given {given!r}: needs keys of its own; `kind` is one of {item['ctx']['expected']}"
+        elif item["type"] == "extra_forbidden":
             yield f"{path}: unknown key{_nearest(model, location)}"
         elif item["type"] == "missing":
             yield f"{path}: is missing{_meaning(model, location)}"

@@ -1,0 +1,214 @@
+"""pacemaker as a trainer: what is asked of it, what comes back, and what is said where it is missing.
+
+Tests of the real program run where it is on the PATH, or in the environment whose folder is in PACEMAKER_ENVIRONMENT.
+"""
+
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from oligopoly.ace import active_set
+from oligopoly.ace.design import Design
+from oligopoly.ace.fit import Weights
+from oligopoly.ace.metrics import parity
+from oligopoly.ace.potential import is_linear, read_yaml
+from oligopoly.errors import UserError
+from oligopoly.evaluation import predict
+from oligopoly.trainers import _lammps_has_pace, pacemaker, train, with_pyace
+
+from test_fit import labelled_frames
+
+ENVIRONMENT = os.environ.get("PACEMAKER_ENVIRONMENT")
+BASIS = {"functions": 8, "cutoff": 4.0, "n_max": [5, 2], "l_max": [0, 1]}
+
+
+@pytest.fixture(scope="module")
+def backend() -> str:
+    """The best backend there is."""
+    reasons = []
+    for name in ("tensorpot", "pyace"):
+        try:
+            pacemaker.check_installation(ENVIRONMENT, name)
+        except UserError as error:
+            reasons.append(str(error))
+        else:
+            return name
+    pytest.skip(reasons[-1])
+
+
+def asked(tmp_path, **changes) -> dict:
+    settings = {
+        "elements": ["C", "H"], "functions": 30, "cutoff": 4.5, "n_max": None, "l_max": None,
+        "embedding": "finnis-sinclair", "optimise_radial": True, "force_share": 0.01, "regularisation": 1e-8,
+        "iterations": 7, "backend": "tensorpot", "batch_size": 3, "train": "a.pckl.gzip", "test": None,
+    }  # fmt: skip
+    pacemaker.write_input(tmp_path / "input.yaml", **(settings | changes))
+    return yaml.safe_load((tmp_path / "input.yaml").read_text())
+
+
+def test_the_input_says_what_the_config_says(tmp_path):
+    content = asked(tmp_path)
+    assert content["potential"]["embeddings"]["ALL"]["fs_parameters"] == [1, 1, 1, 0.5]
+    assert content["potential"]["embeddings"]["ALL"]["ndensity"] == 2
+    assert content["potential"]["bonds"]["ALL"]["rcut"] == content["cutoff"] == 4.5
+    assert content["potential"]["functions"]["number_of_functions_per_element"] == 30
+    assert content["fit"]["trainable_parameters"] == "ALL"
+    assert content["fit"]["maxiter"] == 7
+    assert content["fit"]["loss"]["kappa"] == 0.01
+    assert content["data"] == {"filename": "a.pckl.gzip"}
+    plain = asked(tmp_path, embedding="linear", optimise_radial=False, n_max=[4, 2], l_max=[0, 1], test="b.pckl.gzip")
+    assert plain["potential"]["embeddings"]["ALL"]["fs_parameters"] == [1, 1]
+    assert plain["potential"]["functions"]["ALL"] == {"nradmax_by_orders": [4, 2], "lmax_by_orders": [0, 1]}
+    assert plain["fit"]["trainable_parameters"] == "func"
+    assert plain["data"]["test_filename"] == "b.pckl.gzip"
+
+
+def test_the_loss_is_that_of_the_built_in_trainer():
+    """kappa undoes pacemaker's normalisation: its loss is sum (error / sigma)^2 but for a factor."""
+    rng = np.random.default_rng(0)
+    weights = Weights(force=0.2, energy=1e-3, energy_cluster=3e-3)
+    frames = labelled_frames(3) + labelled_frames(2, periodic=False)
+    frames[0].arrays["REF_forces"][0] = [30.0, 0.0, 0.0]  # on a wall
+    weighed = [pacemaker.weigh(atoms, weights) for atoms in frames]
+    share = pacemaker._force_share(frames, weights)
+    ratios = []
+    for _ in range(3):
+        energy = rng.normal(size=len(frames))  # errors per atom
+        force = [rng.normal(size=(len(atoms), 3)) for atoms in frames]
+        loss = (1 - share) * sum(w * e**2 for (w, _), e in zip(weighed, energy, strict=True)) / sum(
+            w for w, _ in weighed
+        ) + share * sum((w[:, None] * f**2).sum() for (_, w), f in zip(weighed, force, strict=True)) / sum(
+            w.sum() for _, w in weighed
+        )
+        chi_squared = 0.0
+        for atoms, e, f in zip(frames, energy, force, strict=True):
+            wall = 1 + (np.linalg.norm(atoms.arrays["REF_forces"], axis=1) / 10.0) ** 2
+            sigma = 1e-3 if atoms.pbc.all() else 3e-3
+            chi_squared += (e / sigma / wall.max()) ** 2 + ((f / 0.2 / wall[:, None]) ** 2).sum()
+        ratios.append(loss / chi_squared)
+    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-12)
+
+
+def test_frames_arrive_as_they_were(tmp_path):
+    frames = labelled_frames(2) + labelled_frames(1, periodic=False)
+    frames.append(frames[2][:3])
+    frames[3].info["REF_energy"] = 2.5
+    pacemaker.save_frames(tmp_path / "f.npz", frames, {"C": -3.0, "H": -1.0}, Weights())
+    arrived = list(with_pyace.structures(tmp_path / "f.npz"))
+    assert len(arrived) == 4
+    for atoms, (same, own) in zip(frames, arrived, strict=True):
+        assert same.symbols.get_chemical_formula() == atoms.symbols.get_chemical_formula()
+        np.testing.assert_array_equal(same.positions, atoms.positions)
+        np.testing.assert_array_equal(np.asarray(same.cell), np.asarray(atoms.cell))
+        assert same.pbc.all() == atoms.pbc.all()
+        np.testing.assert_array_equal(own["forces"], atoms.arrays["REF_forces"])
+        assert own["w_forces"].shape == (len(atoms),)
+    assert arrived[3][1]["energy"] == pytest.approx(2.5 + 3 * 3.0)
+
+
+def test_metrics_are_read_back(tmp_path):
+    (tmp_path / "metrics.txt").write_text(
+        "ladder_step cycle_step iter_num loss rmse_epa rmse_f_comp ncoefs\n"
+        "0           0          0        2.0  0.5      1.5         12    \n"
+        "0           0          31       1e-3 0.02     0.25        12    \n"
+    )
+    assert pacemaker.read_back(tmp_path) == {
+        "iterations": 31, "loss": 1e-3, "parameters": 12, "energy_rmse_meV_atom": 20.0, "force_rmse_meV_A": 250.0,
+    }  # fmt: skip
+
+
+def test_what_pacemaker_would_choke_on_is_said_before(tmp_path):
+    frames = labelled_frames(3)
+    with pytest.raises(UserError, match="12 atoms of C .* active set of 30"):
+        pacemaker._check(frames, [], ["C", "H"], 30)
+    del frames[1].arrays["REF_forces"]
+    with pytest.raises(UserError, match="energy and forces of every frame"):
+        pacemaker._check(frames, [], ["C", "H"], 5)
+    slab = labelled_frames(1)[0]
+    slab.pbc = [True, True, False]
+    with pytest.raises(UserError, match="all directions or none"):
+        pacemaker._check([slab], [], ["C", "H"], 4)
+    with pytest.raises(UserError, match="no training frames"):
+        pacemaker._check([], [], [], 4)
+    with pytest.raises(UserError, match="'N'"):
+        other = labelled_frames(1)[0]
+        other.numbers[0] = 7
+        pacemaker._check(labelled_frames(1), [other], ["C", "H"], 4)
+
+
+def test_a_program_that_fails_has_the_last_word(tmp_path):
+    command = [sys.executable, "-c", "import sys; print('out of luck'); sys.exit(3)"]
+    with pytest.raises(UserError, match=r"exit code 3\): out of luck"):
+        pacemaker.run(command, tmp_path, 1)
+
+
+def environment(folder, *programs: str, package: str | None = None):
+    """An environment of this Python with `programs` that do nothing, and `package` as its pyace."""
+    (folder / "bin").mkdir(parents=True)
+    python = folder / "bin" / "python"
+    python.write_text(f"#!/bin/sh\nPYTHONPATH={folder} exec {sys.executable} \"$@\"\n")
+    for name in programs:
+        (folder / "bin" / name).touch()
+    for path in (folder / "bin").iterdir():
+        path.chmod(0o755)
+    if package is not None:
+        (folder / "pyace.py").write_text(package)
+    return str(folder)
+
+
+def test_a_missing_or_broken_installation_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="no program `pacemaker` is on the PATH.*envs/pacemaker.yaml"):
+        pacemaker.check_installation()
+    with pytest.raises(UserError, match="trainer.environment: /nowhere"):
+        pacemaker.check_installation("/nowhere")
+    half = environment(tmp_path / "half", "pacemaker")
+    with pytest.raises(UserError, match="broken: no .*pace_activeset"):
+        pacemaker.check_installation(half)
+    both = "pacemaker", "pace_activeset"
+    music = environment(tmp_path / "music", *both, package="notes = 'C D E'\n")
+    with pytest.raises(UserError, match="unrelated package.*envs/pacemaker.yaml"):
+        pacemaker.check_installation(music)
+    crash = environment(tmp_path / "crash", *both, package="raise ImportError('libstdc++ is too old')\n")
+    with pytest.raises(UserError, match="libstdc.. is too old"):
+        pacemaker.check_installation(crash)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("embedding", ["linear", "finnis-sinclair"])
+def test_the_real_pacemaker(tmp_path, backend, embedding):
+    frames, held_out = labelled_frames(12), labelled_frames(2, seed=1, periodic=False)
+    result = train(
+        frames, held_out, tmp_path / "p", kind="pacemaker", weights={}, embedding=embedding, backend=backend,
+        optimise_radial=embedding != "linear", iterations=5, environment=ENVIRONMENT, **BASIS,
+    )  # fmt: skip
+    assert json.loads((tmp_path / "p.metrics.json").read_text()) == result
+    # what pacemaker says of itself agrees with what the finished files give
+    assert result["pacemaker"]["force_rmse_meV_A"] == pytest.approx(result["train"]["all"]["force_rmse_meV_A"], rel=1e-6)
+    assert result["pacemaker"]["energy_rmse_meV_atom"] == pytest.approx(
+        result["train"]["all"]["energy_rmse_meV_atom"], rel=1e-6
+    )
+    assert result["train"]["all"]["pressure_rmse_bar"] > 0
+    assert result["test"]["all"]["frames"] == 2
+    assert not list((tmp_path / "p.pacemaker").glob("*.gzip"))
+
+    basis = read_yaml(tmp_path / "p.yaml", linear_only=False)
+    assert basis.E0 == result["E0_eV"]
+    active = active_set.ActiveSet.read(tmp_path / "p.asi")
+    design = Design(basis)
+    for element in ("C", "H"):
+        rows = np.concatenate([design.projections(atoms)[element] for atoms in frames])
+        assert 0.99 < active.gamma(element, rows).max() < 1.1
+
+    assert is_linear(tmp_path / "p.yaml") == is_linear(tmp_path / "p.yace") == (embedding == "linear")
+    if embedding == "linear" or _lammps_has_pace():
+        with np.load(tmp_path / "p.predictions.npz") as stored:
+            for key, values in parity(frames, predict(tmp_path / "p.yaml", frames)).items():
+                np.testing.assert_allclose(values, stored[f"train_{key}"], rtol=1e-6, atol=1e-8)
+    else:
+        with pytest.raises(UserError, match="ML-PACE"):
+            predict(tmp_path / "p.yaml", frames)
