@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 from ase import Atoms
 
-from oligopoly.ace.fit import WALL, Weights, isolated_energies, mean_energies, shortest_distances
+from oligopoly.ace.fit import WALL, Weights, reference_energies, shortest_distances
 from oligopoly.ace.metrics import Labels, errors, labels, parity
 from oligopoly.errors import UserError
 from oligopoly.files import atomic, write_text
@@ -246,12 +246,11 @@ def fit(
     prefix = Path(prefix).resolve()
     tools = programs(environment)
     helper = [tools.python, HELPER]
-    isolated = isolated_energies(train)
+    labelled = list(train)
     train, test = ([atoms for atoms in frames if len(atoms) > 1] for frames in (train, test))
     elements = sorted({symbol for atoms in train for symbol in atoms.symbols})
     _check(train, test, elements, functions)
-    E0 = isolated if set(isolated) >= set(elements) else mean_energies(train, elements)
-    E0 = {e: E0[e] for e in elements}
+    E0, _ = reference_energies([atoms for atoms in labelled if set(atoms.symbols) <= set(elements)], elements)
     shortest = shortest_distances(train, elements, cutoff)
     inner = {pair: round(CORE * min(distance, 1.6), 3) for pair, distance in shortest.items()}
 
