@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+
 from oligopoly.ace import fit
 from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.potential import read

@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 from ase import Atoms
+from pace import DATA, FRAMES, frame, where
+
 from oligopoly.ace import ACECalculator, core, coupling, terms
 from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.potential import BasisFunction, read
 from oligopoly.errors import UserError
-from pace import DATA, FRAMES, frame, where
 
 
 @pytest.fixture(scope="module")
@@ -298,8 +299,9 @@ def test_ranks_five_and_six_against_the_sum_over_products():
 
 def literal(p, f: BasisFunction, numbers, positions) -> float:
     """B of atom 0 by its definition, with scipy's spherical harmonics."""
-    from oligopoly.ace import radial
     from scipy.special import sph_harm_y
+
+    from oligopoly.ace import radial
 
     factors = []
     for mu, n, l in zip(f.elements[1:], f.n, f.l, strict=True):

@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from pace import DATA, FRAMES
+
 from oligopoly.ace import potential as ace
 from oligopoly.ace import yace
 from oligopoly.errors import UserError
-from pace import DATA, FRAMES
 
 NAMES = sorted(FRAMES)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from oligopoly.ace import core, functions, radial
 from oligopoly.ace.potential import Bond
 from oligopoly.errors import UserError

@@ -4,14 +4,13 @@ import re
 
 import numpy as np
 import pytest
+from pace import DATA, FRAMES, frame, where
 
 from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.potential import is_linear, read_yaml
 from oligopoly.errors import UserError
 from oligopoly.evaluation import PaceEvaluator, evaluator
 from oligopoly.trainers import _lammps_has_pace
-
-from pace import DATA, FRAMES, frame, where
 
 
 @pytest.fixture

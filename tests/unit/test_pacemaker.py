@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import yaml
+from test_fit import labelled_frames
 
 from oligopoly.ace import active_set
 from oligopoly.ace.design import Design
@@ -19,8 +20,6 @@ from oligopoly.ace.potential import is_linear, read_yaml
 from oligopoly.errors import UserError
 from oligopoly.evaluation import predict
 from oligopoly.trainers import _lammps_has_pace, pacemaker, train, with_pyace
-
-from test_fit import labelled_frames
 
 ENVIRONMENT = os.environ.get("PACEMAKER_ENVIRONMENT")
 BASIS = {"functions": 8, "cutoff": 4.0, "n_max": [5, 2], "l_max": [0, 1]}

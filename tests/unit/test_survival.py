@@ -62,9 +62,8 @@ def test_a_job_ends_with_its_snakemake(tmp_path):
         f"import os; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
         "time.sleep(60)\n"
     )
-    above = subprocess.Popen(
-        [sys.executable, "-c", f"import subprocess; subprocess.run(['bash', '-c', 'true; {sys.executable} {job}; true'])"]
-    )
+    shell = ["bash", "-c", f"true; {sys.executable} {job}; true"]
+    above = subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({shell!r})"])
     for _ in range(200):
         time.sleep(0.1)
         if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():

@@ -16,8 +16,9 @@ from oligopoly.survival import end_with_snakemake
 def logged(path: str | Path) -> Iterator[None]:
     """Send all output of this process, C libraries included, to the file `path`.
 
-    The process ends with the Snakemake it belongs to. An error ends it with exit code 1. Of a `UserError` the terminal sees the message
-    alone; of anything else the last line, with the traceback in the log.
+    The process ends with the Snakemake it belongs to. An error ends it with exit code 1: of a
+    `UserError` the terminal sees the message alone, of anything else the last line, with the
+    traceback in the log.
     """
     end_with_snakemake()
     path = Path(path)
