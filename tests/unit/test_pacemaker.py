@@ -5,9 +5,12 @@ Tests of the real program run where it is on the PATH, or in the environment who
 
 import json
 import os
+import subprocess
 import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 import yaml
 from test_fit import labelled_frames
@@ -143,6 +146,21 @@ def test_a_program_that_fails_has_the_last_word(tmp_path):
     command = [sys.executable, "-c", "import sys; print('out of luck'); sys.exit(3)"]
     with pytest.raises(UserError, match=r"exit code 3\): out of luck"):
         pacemaker.run(command, tmp_path, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux'")
+def test_a_program_ends_with_the_job_that_started_it(tmp_path):
+    fit = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    job = f"from oligopoly.trainers.pacemaker import run; run([{sys.executable!r}, '-c', {fit!r}], {str(tmp_path)!r}, 1)"
+    started = subprocess.Popen([sys.executable, "-c", job])
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+        assert started.poll() is None
+        time.sleep(0.05)
+    child = psutil.Process(int((tmp_path / "pid").read_text()))
+    started.kill()
+    started.wait()
+    gone, alive = psutil.wait_procs([child], timeout=5)
+    assert not alive
 
 
 def environment(folder, *programs: str, package: str | None = None):
