@@ -342,10 +342,23 @@ def test_messages(evaluators):
     with pytest.raises(UserError, match="not the .yace"):
         Evaluator(DATA / "ch_sbessel_r3.yace", active_set=DATA / "ch_sbessel_r3.asi")
     with pytest.raises(UserError, match=r"active set of C should be \(60, 60\)"):
-        Evaluator(DATA / "cho_zbl_r2.yaml", active_set=DATA / "ch_sbessel_r3.asi")
+        Evaluator(DATA / "cho_zbl_r2.yaml", active_set=DATA / "cho_chebexpcos_r4.asi")
     with pytest.raises(UserError, match="no volume"):
         evaluators("ch_sbessel_r3").compute(
             [6], [[0, 0, 0]], np.diag([9.0, 9.0, 0.0]), [True, True, True]
         )
     with pytest.raises(UserError, match="not finite"):
         evaluators("ch_sbessel_r3").compute([6], [[np.nan, 0, 0]])
+
+
+def test_an_active_set_of_another_potential_is_refused():
+    potential, foreign = DATA / "ch_sbessel_r3.yaml", DATA / "cho_chebexpcos_r4.asi"
+    with pytest.raises(UserError, match="is for C, H, O, the potential for C, H"):
+        Evaluator(potential, foreign)
+
+
+def test_an_active_set_may_be_given_as_an_object():
+    from oligopoly.ace.active_set import ActiveSet
+
+    active = ActiveSet.read(DATA / "ch_sbessel_r3.asi")
+    assert Evaluator(DATA / "ch_sbessel_r3.yaml", active).active_set is not None

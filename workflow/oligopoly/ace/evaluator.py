@@ -13,6 +13,7 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
 from oligopoly.ace import kernel, neighbours, terms
+from oligopoly.ace.active_set import ActiveSet
 from oligopoly.ace.potential import Potential, read
 from oligopoly.errors import UserError
 
@@ -305,16 +306,19 @@ def _inverses(active_set, potential, counts: list[int]) -> list[np.ndarray]:
             "An active set belongs to a B-basis: give the .yaml file of the potential, not the .yace."
         )
     if isinstance(active_set, (str, Path)):
-        with np.load(active_set) as archive:
-            active_set = {key: archive[key] for key in archive.files}
-    active_set = getattr(active_set, "inverses", active_set)
+        active_set = ActiveSet.read(active_set)
+    active_set = getattr(active_set, "inverse", active_set)
+    if set(active_set) != set(potential.elements):
+        raise UserError(
+            f"The active set is for {', '.join(sorted(active_set))}, the potential for "
+            f"{', '.join(sorted(potential.elements))}: they do not belong together."
+        )
     inverses = []
     for element, count in zip(potential.elements, counts, strict=True):
-        if element not in active_set or np.shape(active_set[element]) != (count, count):
-            shape = np.shape(active_set[element]) if element in active_set else "none"
+        if np.shape(active_set[element]) != (count, count):
             raise UserError(
                 f"The active set of {element} should be ({count}, {count}) for this potential, "
-                f"but is {shape}."
+                f"but is {np.shape(active_set[element])}."
             )
         inverses.append(np.ascontiguousarray(active_set[element], dtype=float))
     return inverses
