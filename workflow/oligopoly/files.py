@@ -35,3 +35,9 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path` atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text)
+
+
+def beside(prefix: str | Path, suffix: str) -> Path:
+    """`prefix` with `suffix` appended to its name, dots in the name kept."""
+    prefix = Path(prefix)
+    return prefix.with_name(prefix.name + suffix)

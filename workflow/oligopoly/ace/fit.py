@@ -5,7 +5,6 @@ batch (`Factor`): A itself, with condition numbers around 1e16, never exists in 
 square that number, are avoided.
 """
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,10 @@ from ase import Atoms
 
 from oligopoly.ace import active_set, functions, yace
 from oligopoly.ace.design import Design
-from oligopoly.ace.metrics import Labels, errors, labels, parity
+from oligopoly.ace.metrics import Labels, labels, record
 from oligopoly.ace.potential import Potential, write_yaml
 from oligopoly.errors import UserError
-from oligopoly.files import atomic, write_text
+from oligopoly.files import atomic, beside
 from oligopoly.progress import Progress
 
 # Above this force (eV/A) a frame is on a repulsive wall: its rows weigh less, so that it fixes where the wall is
@@ -304,15 +303,13 @@ def fit(
     fitted = time.perf_counter()
 
     prefix = Path(prefix)
-    write_yaml(potential, _beside(prefix, ".yaml"))
-    yace.write(potential, _beside(prefix, ".yace"))
-    active_set.build(potential, train, design).write(_beside(prefix, ".asi"))
+    write_yaml(potential, beside(prefix, ".yaml"))
+    yace.write(potential, beside(prefix, ".yace"))
+    active_set.build(potential, train, design).write(beside(prefix, ".asi"))
     spanned = time.perf_counter()
 
     predicted = {name: predict(potential, frames) for name, frames in (("train", train), ("test", test))}
-    result = {
-        "train": errors(train, predicted["train"]),
-        "test": errors(test, predicted["test"]),
+    facts = {
         "n_functions": design.size,
         "functions_per_element": {e: len(potential.functions[e]) for e in elements},
         "rows": factor.rows,
@@ -329,15 +326,7 @@ def fit(
             "total": round(time.perf_counter() - begun, 2),
         },
     }
-    arrays = {
-        f"{split}_{name}": values
-        for split, frames in (("train", train), ("test", test))
-        for name, values in parity(frames, predicted[split]).items()
-    }
-    with atomic(_beside(prefix, ".predictions.npz")) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **arrays)
-    write_text(_beside(prefix, ".metrics.json"), json.dumps(result, indent=1) + "\n")
-    return result
+    return record(prefix, {"train": train, "test": test}, predicted, facts)
 
 
 def predict(potential: Potential, frames: Sequence[Atoms]) -> list[Labels]:
@@ -375,7 +364,3 @@ def _blocks(
                 progress.update()
     if waiting:
         yield np.concatenate(waiting)
-
-
-def _beside(prefix: Path, suffix: str) -> Path:
-    return prefix.with_name(prefix.name + suffix)

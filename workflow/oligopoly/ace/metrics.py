@@ -1,12 +1,15 @@
 """Errors of predicted energies, forces and pressures against reference labels."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
 
 from oligopoly.errors import UserError
+from oligopoly.files import atomic, beside, write_text
 
 EV_PER_A3_IN_BAR = 1.602176634e6
 
@@ -84,6 +87,23 @@ def parity(frames: Sequence[Atoms], predictions: Sequence[Labels]) -> dict[str, 
             if labels(atoms).stress is not None:
                 collected[f"pressure_{side}"].append([pressure_bar(values.stress)])
     return {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in collected.items()}
+
+
+def record(
+    prefix: str | Path, parts: Mapping[str, Sequence[Atoms]], predicted: Mapping[str, Sequence[Labels]], facts: dict
+) -> dict:
+    """Write `{prefix}.metrics.json`, the errors of each part (train, test) and `facts`, and `{prefix}.predictions.npz`
+    with `{part}_*` of `parity`; returns what `.metrics.json` holds."""
+    arrays = {
+        f"{part}_{name}": values
+        for part, frames in parts.items()
+        for name, values in parity(frames, predicted[part]).items()
+    }
+    with atomic(beside(prefix, ".predictions.npz")) as temporary, open(temporary, "wb") as stream:
+        np.savez_compressed(stream, **arrays)
+    result = {part: errors(frames, predicted[part]) for part, frames in parts.items()} | facts
+    write_text(beside(prefix, ".metrics.json"), json.dumps(result, indent=1) + "\n")
+    return result
 
 
 def pressure_bar(stress: np.ndarray) -> float:

@@ -23,9 +23,9 @@ import yaml
 from ase import Atoms
 
 from oligopoly.ace.fit import WALL, Weights, reference_energies, shortest_distances
-from oligopoly.ace.metrics import Labels, errors, labels, parity
+from oligopoly.ace.metrics import Labels, labels, record
 from oligopoly.errors import UserError
-from oligopoly.files import atomic, write_text
+from oligopoly.files import atomic, beside, write_text
 from oligopoly.progress import Progress
 
 # Largest n and l by rank, of which pacemaker keeps as many functions as are asked for.
@@ -297,9 +297,7 @@ def fit(
         run([*helper, "predict", "potential.yaml", f"{name}.npz", f"{name}.predicted.npz"], folder, threads)
         predicted[name] = _predictions(folder / f"{name}.predicted.npz", frames, E0)
 
-    result = {
-        "train": errors(train, predicted["train"]),
-        "test": errors(test, predicted["test"]),
+    facts = {
         "pacemaker": read_back(folder) | {"embedding": embedding, "backend": backend},
         "n_functions": functions * len(elements),
         "functions_per_element": dict.fromkeys(elements, functions),
@@ -312,16 +310,9 @@ def fit(
             "total": round(time.perf_counter() - begun, 2),
         },
     }
-    arrays = {
-        f"{name}_{key}": values
-        for name, frames in (("train", train), ("test", test))
-        for key, values in parity(frames, predicted[name]).items()
-    }
-    with atomic(_beside(prefix, ".predictions.npz")) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **arrays)
     for suffix in (".yaml", ".yace", ".asi"):
-        os.replace(folder / f"potential{suffix}", _beside(prefix, suffix))
-    write_text(_beside(prefix, ".metrics.json"), json.dumps(result, indent=1) + "\n")
+        os.replace(folder / f"potential{suffix}", beside(prefix, suffix))
+    result = record(prefix, {"train": train, "test": test}, predicted, facts)
     for data in (*folder.glob("*.npz"), *folder.glob("*.gzip")):
         data.unlink()
     return result
@@ -391,7 +382,3 @@ def _environment(threads: int) -> dict[str, str]:
     return os.environ | quiet | {
         "OMP_NUM_THREADS": number, "TF_NUM_INTRAOP_THREADS": number, "TF_NUM_INTEROP_THREADS": "1",
     }  # fmt: skip
-
-
-def _beside(prefix: Path, suffix: str) -> Path:
-    return prefix.with_name(prefix.name + suffix)
