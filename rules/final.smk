@@ -4,16 +4,33 @@
 rule final:
     input:
         potential=of_last_generation(*(f"potential/{name}" for name in POTENTIAL)),
-        train=of_last_generation("dataset/train.extxyz"),
-        verdicts=of_every_generation("assess.json"),
     output:
         potential=expand(f"{RUN}/final/{{name}}", name=POTENTIAL),
-        provenance=f"{RUN}/final/provenance.json",
-        config=f"{RUN}/config.yaml",
     log:
         f"{RUN}/logs/final.log",
     benchmark:
         f"{RUN}/benchmarks/final.tsv"
+    conda:
+        "../envs/oligopoly.yaml"
+    message:
+        "The potential of the last generation is the final one"
+    script:
+        "../scripts/final.py"
+
+
+# Apart from `final`, so that a change in the config that left the potential alone runs no MD again.
+rule provenance:
+    input:
+        potential=rules.final.output.potential,
+        train=of_last_generation("dataset/train.extxyz"),
+        verdicts=of_every_generation("assess.json"),
+    output:
+        provenance=f"{RUN}/final/provenance.json",
+        config=f"{RUN}/config.yaml",
+    log:
+        f"{RUN}/logs/provenance.log",
+    benchmark:
+        f"{RUN}/benchmarks/provenance.tsv"
     params:
         config=cfg.model_dump(mode="json"),
     conda:
@@ -21,7 +38,7 @@ rule final:
     message:
         "Writing down where the final potential came from"
     script:
-        "../scripts/final.py"
+        "../scripts/provenance.py"
 
 
 rule contact_scan:

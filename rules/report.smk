@@ -7,7 +7,7 @@ rule report:
         metrics=of_every_generation("potential/metrics.json"),
         properties=expand(rules.properties.output.properties, system=cfg.systems),
         scans=expand(rules.contact_scan.output.scan, system=TRAINED),
-        provenance=rules.final.output.provenance,
+        provenance=rules.provenance.output.provenance,
     output:
         html=f"{RUN}/report/index.html",
     log:

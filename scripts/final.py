@@ -1,14 +1,7 @@
 from oligopoly.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly.provenance import finish
+    from oligopoly.files import copy
 
-    finish(
-        snakemake.input.potential,
-        snakemake.input.train[0],
-        snakemake.input.verdicts,
-        snakemake.output.potential,
-        snakemake.output.provenance,
-        snakemake.output.config,
-        config=snakemake.params.config,
-    )
+    for source, target in zip(snakemake.input.potential, snakemake.output.potential, strict=True):
+        copy(source, target)

