@@ -147,3 +147,10 @@ def test_chain_size():
     assert result["gyration_A2"]["value"] == pytest.approx((0.75**2 + 2.25**2) / 2)
     ring = structure.dimensions(positions, masses, molecules, numbers, bonds, ring=True)
     assert ring["end_to_end_A2"] is None
+
+
+def test_alignment_is_one_for_parallel_chains_and_small_for_random_ones():
+    random = np.random.default_rng(0).normal(size=(3, 4000, 3))
+    assert structure.alignment(random).max() < 0.05
+    parallel = np.tile([[0.0, 1.0, 2.0]], (2, 5, 1)) * np.array([1, -1, 2, 1, -3])[None, :, None]
+    np.testing.assert_allclose(structure.alignment(parallel), 1.0)

@@ -13,6 +13,8 @@ from oligopoly.properties import density, linear_response, msd, rdf, structure
 from oligopoly.systems.topology import Topology
 
 LINEAR_RESPONSE_FRAMES = 400  # evenly spaced at most: later frames repeat the earlier ones
+# Order parameter above which chains are not a liquid's, however few they are.
+FROZEN = 0.75
 
 
 def compare(
@@ -203,6 +205,13 @@ def _verdict(result) -> tuple[bool, list[str]]:
     for name in ("reference", "ace"):
         if value[name]["warning"]:
             sentences.append(value[name]["warning"])
+    for name, engine in (("the reference", "reference"), ("ACE", "ace")):
+        aligned = result["structure"].get(engine, {}).get("alignment")
+        if aligned and aligned["value"] > FROZEN:
+            sentences.append(
+                f"The chains of {name} have aligned (order parameter {aligned['value']:.2f}): the box is "
+                "freezing, and its density is not that of a liquid. Choose a higher temperature or a larger box."
+            )
     return stable and value["passed"], sentences
 
 

@@ -1,4 +1,4 @@
-"""Size of chains: radius of gyration and end-to-end distance."""
+"""Chains as a whole: radius of gyration, end-to-end distance, and whether they align."""
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -27,9 +27,10 @@ def chain_ends(numbers, bonds, molecules) -> np.ndarray:
 
 
 def dimensions(positions, masses, molecules, numbers, bonds, ring: bool = False) -> dict:
-    """Mean squared radius of gyration and end-to-end distance (A^2) with errors over time.
+    """Mean squared radius of gyration and end-to-end distance (A^2), and alignment, with errors over time.
 
-    positions : (F, N, 3) A with molecules whole. Rings have no ends: their end_to_end is None.
+    positions : (F, N, 3) A with molecules whole. Rings have no ends: their end_to_end and alignment
+    are None.
     """
     positions, masses, molecules = map(np.asarray, (positions, masses, molecules))
     middle = centres(positions, masses, molecules)
@@ -38,10 +39,24 @@ def dimensions(positions, masses, molecules, numbers, bonds, ring: bool = False)
     result = {
         "gyration_A2": statistics.mean(squares @ weights, "the radius of gyration", True).as_dict(),
         "end_to_end_A2": None,
+        "alignment": None,
     }
     if not ring:
         ends = chain_ends(numbers, bonds, molecules)
         vectors = positions[:, ends[:, 1]] - positions[:, ends[:, 0]]
         series = (vectors**2).sum(axis=2).mean(axis=1)
         result["end_to_end_A2"] = statistics.mean(series, "the end-to-end", True).as_dict()
+        result["alignment"] = statistics.mean(alignment(vectors), "the alignment", True).as_dict()
     return result
+
+
+def alignment(vectors) -> np.ndarray:
+    """Nematic order parameter (F,) of end-to-end `vectors` (F, M, 3): 1 when all are parallel.
+
+    The largest eigenvalue of Q = <3 u u - 1> / 2 over the M chains (P. G. de Gennes, J. Prost, The
+    Physics of Liquid Crystals, 2.1). Chance alone gives about 0.4 for 6 chains, 0.1 for 100.
+    """
+    vectors = np.asarray(vectors, float)
+    units = vectors / np.linalg.norm(vectors, axis=2, keepdims=True)
+    tensor = 1.5 * np.einsum("fma,fmb->fab", units, units) / units.shape[1] - 0.5 * np.eye(3)
+    return np.linalg.eigvalsh(tensor)[:, -1]

@@ -455,11 +455,15 @@ def _one_liquid(system: str, p: dict) -> list[Html]:
     sizes = p["structure"]
     if "missing" not in sizes:
         rows = []
-        for key, name in (("gyration_A2", "radius of gyration² (Å²)"), ("end_to_end_A2", "end-to-end distance² (Å²)")):
-            pair = [sizes[e][key] for e in ("reference", "ace")]
+        for key, name in (
+            ("gyration_A2", "radius of gyration² (Å²)"),
+            ("end_to_end_A2", "end-to-end distance² (Å²)"),
+            ("alignment", "alignment of the chains (1: parallel)"),
+        ):
+            pair = [sizes[e].get(key) for e in ("reference", "ace")]
             if all(pair):
                 rows.append((name, *(f"{m['value']:.2f} ± {m['error']:.2f}" for m in pair)))
-        parts.append(table(("chain size", "reference", "ACE"), rows, numbers=(1, 2)))
+        parts.append(table(("chains", "reference", "ACE"), rows, numbers=(1, 2)))
     return parts
 
 
