@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly.ace.evaluator import Evaluator, Result
-from oligopoly.ace.metrics import EV_PER_A3_IN_BAR, Labels
+from oligopoly.ace.metrics import EV_PER_A3_IN_BAR, Labels, predictions
 from oligopoly.ace.potential import is_linear
 from oligopoly.errors import UserError
 from oligopoly.md import placement
@@ -26,15 +26,7 @@ def evaluator(potential_file: str | Path) -> "Evaluator | PaceEvaluator":
 
 def predict(potential_file: str | Path, frames: Sequence[Atoms]) -> list[Labels]:
     """Energy, forces and (where periodic) stress of each frame."""
-    engine = evaluator(potential_file)
-    predicted = []
-    for atoms in frames:
-        found = engine.compute(atoms.numbers, atoms.positions, np.asarray(atoms.cell), atoms.pbc)
-        stress = None
-        if atoms.pbc.all():
-            stress = (found.virial / atoms.get_volume())[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-        predicted.append(Labels(found.energy, found.forces, stress))
-    return predicted
+    return predictions(evaluator(potential_file), frames)
 
 
 class PaceEvaluator:

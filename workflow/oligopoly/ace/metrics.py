@@ -54,6 +54,16 @@ def voigt(stress) -> np.ndarray:
     return np.array([s[0, 0], s[1, 1], s[2, 2], s[1, 2], s[0, 2], s[0, 1]])
 
 
+def predictions(evaluator, frames: Sequence[Atoms]) -> list[Labels]:
+    """What `evaluator`, with the `compute` of `ace.evaluator.Evaluator`, says of each frame."""
+    predicted = []
+    for atoms in frames:
+        found = evaluator.compute(atoms.numbers, atoms.positions, np.asarray(atoms.cell), atoms.pbc)
+        stress = voigt(found.virial / atoms.get_volume()) if atoms.pbc.all() else None
+        predicted.append(Labels(found.energy, found.forces, stress))
+    return predicted
+
+
 def errors(frames: Sequence[Atoms], predictions: Sequence[Labels]) -> dict:
     """Errors over all frames (`all`) and by `config_type` (`by_config_type`, frames without one as "none").
 

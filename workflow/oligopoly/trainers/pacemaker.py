@@ -22,7 +22,7 @@ import numpy as np
 import yaml
 from ase import Atoms
 
-from oligopoly.ace.fit import WALL, Weights, reference_energies, shortest_distances
+from oligopoly.ace.fit import WALL, Weights, inner_radii, reference_energies
 from oligopoly.ace.metrics import Labels, labels, record
 from oligopoly.errors import UserError
 from oligopoly.files import atomic, beside, write_text
@@ -35,8 +35,8 @@ EMBEDDINGS = {
     "linear": {"ndensity": 1, "fs_parameters": [1, 1]},
     "finnis-sinclair": {"ndensity": 2, "fs_parameters": [1, 1, 1, 0.5]},
 }
-# Of the shortest distance of a pair in the data: the core takes over below, blended over a quarter of that.
-CORE, CORE_BLEND = 0.85, 0.25
+# Outer part of a core's radius over which it is blended in.
+CORE_BLEND = 0.25
 _LIBC = ctypes.CDLL(None)
 HELPER = Path(__file__).with_name("with_pyace.py")
 HOW_TO_INSTALL = (
@@ -241,8 +241,8 @@ def fit(
     """Fit with pacemaker and write the same files as `ace.fit.fit`, which the arguments follow.
 
     The loss is that of `ace.fit` but for the stress, which pacemaker does not fit: the expected errors in `weights`
-    give each energy and force its weight, and pacemaker's kappa follows. Afterwards each pair gets a ZBL core below
-    `CORE` times its shortest distance in `train`. pacemaker works in `{prefix}.pacemaker/`, where its input, log and
+    give each energy and force its weight, and pacemaker's kappa follows. Afterwards each pair gets a ZBL core as in
+    `ace.fit.inner_radii`. pacemaker works in `{prefix}.pacemaker/`, where its input, log and
     running metrics stay. Errors in the metrics are of the finished potential, by pyace.
 
     Raises UserError for missing labels, too few environments, or a pacemaker that fails.
@@ -256,8 +256,7 @@ def fit(
     elements = sorted({symbol for atoms in train for symbol in atoms.symbols})
     _check(train, test, elements, functions)
     E0, _ = reference_energies([atoms for atoms in labelled if set(atoms.symbols) <= set(elements)], elements)
-    shortest = shortest_distances(train, elements, cutoff)
-    inner = {pair: round(CORE * min(distance, 1.6), 3) for pair, distance in shortest.items()}
+    inner = inner_radii(train, elements, cutoff)
 
     folder = prefix.with_name(prefix.name + ".pacemaker")
     shutil.rmtree(folder, ignore_errors=True)
