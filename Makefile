@@ -1,5 +1,5 @@
 # make demo: the main job. make test: everything that is checked. Both set up .venv first.
-.PHONY: demo test test-fast setup clean
+.PHONY: demo test test-fast drills setup clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -10,7 +10,10 @@ test: setup
 	$(BIN)/python -m pytest tests
 
 test-fast: setup
-	$(BIN)/python -m pytest tests -m "not slow"
+	$(BIN)/python -m pytest tests -m "not slow and not drill"
+
+drills: setup
+	$(BIN)/python -m pytest tests/cluster/test_drills.py -m "slow or drill"
 
 setup: .venv/installed
 

@@ -9,6 +9,7 @@ if not workflow.configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/questions.smk"
 include: "rules/systems.smk"
 include: "rules/reference.smk"
 include: "rules/pool.smk"
@@ -22,10 +23,25 @@ include: "rules/final.smk"
 include: "rules/produce.smk"
 include: "rules/properties.smk"
 include: "rules/report.smk"
+include: "rules/preflight.smk"
+
+
+# What Snakemakes before this one left behind that were killed.
+BEFORE = survival.take_over(".snakemake", cfg.run) if workflow.is_main_process else []
 
 
 onstart:
-    survival.claim(workflow.persistence.path)
+    scheduler = getattr(workflow.scheduler, "_executor", None)
+    survival.claim(workflow.persistence.path, cfg.run, getattr(scheduler, "run_uuid", None))
+    survival.end_jobs(BEFORE)
+
+
+onsuccess:
+    survival.release(workflow.persistence.path)
+
+
+onerror:
+    survival.release(workflow.persistence.path)
 
 
 rule all:
@@ -33,3 +49,6 @@ rule all:
         f"{RUN}/report/index.html",
     default_target: True
     localrule: True
+
+
+include: "rules/software.smk"

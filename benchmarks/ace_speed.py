@@ -1,85 +1,211 @@
-"""Speed of the ACE evaluator: CPU time per atom and step, one thread, neighbour list kept.
+"""Speed of the ACE evaluator, alone and through LAMMPS, beside ML-PACE where LAMMPS has it.
 
-    PYTHONPATH=workflow OMP_NUM_THREADS=1 python benchmarks/ace_speed.py
+    OMP_NUM_THREADS=1 python benchmarks/ace_speed.py [evaluator] [cutoff] [threads] [lammps] [memory] [start]
 
-Microseconds on one core of an AMD EPYC 9004, November 2026, other jobs running beside it. LAMMPS ML-PACE
-(C++, `pace recursive`) needs 17 to 33 on the same kind of machine for 100 to 450 functions per element
-and 49 neighbours.
-
-| potential | atoms | neighbours | AVX-512 | AVX2 | SSE2 | with gamma | new list |
-|---|---|---|---|---|---|---|---|
-| ch_sbessel_r3, 100 functions/element | 1536 | 49 | 1.6 | 1.9 | 3.7 | 2.7 | 1.3 |
-| cho_chebexpcos_r4, 300 functions/element | 1860 | 76 | 2.7 | 3.3 | 6.1 | 9.5 | 2.0 |
-| default basis for C, H, 300/element | 1536 | 49 | 2.5 | 3.3 | 6.3 | 8.1 | 1.3 |
-| default basis for C, H, O, 300/element | 1860 | 57 | 2.0 | 2.5 | 4.7 | 7.4 | 1.8 |
-
-32 atoms take 47 us per call. The code of other instruction sets: NUMBA_CPU_NAME=x86-64-v3
+Without arguments all of it. Microseconds per atom and step, the least of several repeats: CPU time for one
+thread, wall time for two. Potentials have oligopoly's default radial functions and random coefficients, so small that
+atoms fly freely: speed does not depend on them. Boxes are of decane: 128 atoms, 49 neighbours within 5 A, repeated.
+Tables with machine and date: benchmarks/ace_speed.md. Code of other instruction sets: NUMBA_CPU_NAME=x86-64-v3
 NUMBA_CPU_FEATURES= (AVX2), NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES=+sse2.
 """
 
 import dataclasses
+import resource
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 
-from oligopoly.ace import fit
+from oligopoly.ace import yace
+from oligopoly.ace.active_set import ActiveSet
 from oligopoly.ace.evaluator import Evaluator
-from oligopoly.ace.potential import read
+from oligopoly.ace.functions import bonds, select
+from oligopoly.ace.potential import Potential, write_yaml
+from oligopoly.md import placement
+from oligopoly.md.engines import PairPACE
+from oligopoly.md.external import SKIN, ExternalACE
+from oligopoly.md.lammps import start
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "pace"
+LIMITS = {  # functions per element: largest n and l by rank
+    100: ([12, 5, 3], [0, 5, 4]),
+    228: ([12, 5, 3, 2], [0, 6, 5, 3]),
+    450: ([16, 6, 4, 2], [0, 6, 5, 3]),
+}
+CORE = {("C", "C"): 1.1, ("C", "H"): 0.85, ("H", "H"): 1.2}
 
 
-def box(name: str, frame: str, repeat: tuple[int, int, int]) -> Atoms:
+def box(name: str = "ch_sbessel_r3", frame: str = "decane_box", repeat: tuple[int, int, int] = (1, 1, 1)) -> Atoms:
+    """A box of the test data, periodic, repeated."""
     with np.load(DATA / f"{name}.reference.npz") as archive:
         get = {key: archive[f"{frame}/{key}"] for key in ("numbers", "positions", "cell")}
     return Atoms(**get, pbc=True) * repeat
 
 
-def least(function, repeats: int) -> float:
-    """Least CPU time (s) of one call."""
+def potential(functions: int, cutoff: float = 5.0, core: bool = False) -> Potential:
+    """Default radial functions, with a ZBL core or without; coefficients of 1e-6 eV."""
+    rng = np.random.default_rng(0)
+    chosen = {
+        element: [dataclasses.replace(f, c=1e-6 * rng.normal()) for f in fs]
+        for element, fs in select(["C", "H"], functions, *LIMITS[functions]).items()
+    }
+    return Potential(["C", "H"], bonds(chosen, cutoff, (2.5, 4.5), CORE if core else None), chosen)
+
+
+def inverses(p: Potential) -> dict[str, np.ndarray]:
+    return {element: np.eye(len(fs)) for element, fs in p.functions.items()}
+
+
+def least(function, repeats: int, clock=time.thread_time) -> float:
+    """Least time (s) of one call."""
     times = []
     for _ in range(repeats):
-        start = time.thread_time()
+        begun = clock()
         function()
-        times.append(time.thread_time() - start)
+        times.append(clock() - begun)
     return min(times)
 
 
-def default_basis(elements: list[str]):
-    potential = fit.basis(elements, 300, 5.0)
-    rng = np.random.default_rng(0)
-    for element, functions in potential.functions.items():
-        potential.functions[element] = [dataclasses.replace(f, c=1e-3 * rng.normal()) for f in functions]
-    return potential
+def per_atom(evaluator: Evaluator, atoms: Atoms, gamma: bool, repeats: int, clock=time.thread_time) -> float:
+    arguments = (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc)
+    evaluator.compute(*arguments, gamma=gamma)
+    return 1e6 / len(atoms) * least(lambda: evaluator.compute(*arguments, gamma=gamma), repeats, clock)
 
 
-def main() -> None:
-    decane, peg = (
-        ("ch_sbessel_r3", "decane_box", (2, 2, 3)),
-        ("cho_chebexpcos_r4", "peg4_box", (2, 2, 3)),
+def evaluator() -> None:
+    print("Evaluator, list kept: functions/element, atoms: energies and forces, with gamma, new list")
+    for functions in LIMITS:
+        p = potential(functions)
+        for repeat in ((1, 1, 1), (2, 2, 3), (4, 4, 6)):
+            atoms = box(repeat=repeat)
+            e = Evaluator(p, inverses(p), skin=SKIN)
+            plain = per_atom(e, atoms, False, 20)
+            graded = per_atom(e, atoms, True, 6)
+            where = (atoms.positions, atoms.cell.array, atoms.pbc)
+            build = 1e6 / len(atoms) * least(lambda: e._build(*where), 4)  # noqa: B023
+            print(f"  {functions} {len(atoms)}: {plain:.2f} {graded:.2f} {build:.2f}", flush=True)
+
+
+def cutoff() -> None:
+    print("Cutoff of the pair functions (many-body functions end at 4.5 A): energies and forces, new list")
+    atoms = box(repeat=(2, 2, 3))
+    for reach in (5.0, 6.0, 7.0, 8.0):
+        e = Evaluator(potential(228, reach), skin=SKIN)
+        plain = per_atom(e, atoms, False, 20)
+        where = (atoms.positions, atoms.cell.array, atoms.pbc)
+        build = 1e6 / len(atoms) * least(lambda: e._build(*where), 4)  # noqa: B023
+        print(f"  {reach:g} A: {plain:.2f} {build:.2f}", flush=True)
+
+
+def threads() -> None:
+    print("Two threads, wall time: functions/element, atoms: one, two, speed-up; with gamma")
+    for functions in LIMITS:
+        p = potential(functions)
+        for repeat in ((2, 2, 3), (4, 4, 6)):
+            atoms = box(repeat=repeat)
+            pair = [Evaluator(p, inverses(p), threads=n, skin=SKIN) for n in (1, 2)]
+            line = ""
+            for gamma, repeats in ((False, 15), (True, 5)):
+                times = [1e9, 1e9]
+                for _ in range(4):  # in turn, since other jobs come and go
+                    now = [per_atom(e, atoms, gamma, repeats, time.perf_counter) for e in pair]
+                    times = [min(a, b) for a, b in zip(times, now, strict=True)]
+                line += f" {times[0]:.2f} {times[1]:.2f} {times[0] / times[1]:.2f};"
+            print(f"  {functions} {len(atoms)}:{line}", flush=True)
+
+
+def lammps() -> None:
+    atoms = placement.oriented(box(repeat=(2, 2, 3)))
+    with tempfile.TemporaryDirectory() as folder:
+        for functions, core in ((100, False), (228, False), (450, False), (228, True)):
+            p = potential(functions, core=core)
+            file, asi = Path(folder) / "potential.yaml", Path(folder) / "potential.asi"
+            write_yaml(p, file)
+            yace.write(p, file.with_suffix(".yace"))
+            ActiveSet(inverses(p)).write(asi)
+            engines = {
+                "oligopoly": ExternalACE(file),
+                "gamma every 10th": ExternalACE(file, asi, 10),
+                "gamma every step": ExternalACE(file, asi, 1),
+            }
+            if PairPACE.available(start()):
+                engines["pace recursive"] = PairPACE(file)
+                engines["pace/extrapolation"] = PairPACE(file, asi, 1)
+            times = _md(engines, atoms)
+            print(f"LAMMPS, {functions} functions/element{', ZBL core' if core else ''}, {len(atoms)} atoms: ", end="")
+            print(", ".join(f"{name} {value:.2f}" for name, value in times.items()), flush=True)
+
+
+def _md(engines: dict, atoms: Atoms) -> dict[str, float]:
+    """CPU time of everything that happens in a run, list rebuilds and integration included."""
+    running = {}
+    for name, engine in engines.items():
+        running[name] = start()
+        engine.load(running[name], atoms, None)
+        for command in ("velocity all create 300 4711", "timestep 0.0005", "fix move all nve", "run 20"):
+            running[name].command(command)
+    best = dict.fromkeys(engines, np.inf)
+    for _ in range(3):
+        for name, lmp in running.items():
+            steps = 10 if name.startswith("pace") else 60
+            used = least(lambda: lmp.command(f"run {steps} pre no post no"), 1, time.process_time)  # noqa: B023
+            best[name] = min(best[name], 1e6 * used / steps / len(atoms))
+    for name, engine in engines.items():
+        if engine.failure() is not None:
+            raise engine.failure()
+        running[name].close()
+    return best
+
+
+def memory() -> None:
+    """In processes of their own, since the peak of one never falls."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import ace_speed as a; "
+        "p = a.potential(228); e = a.Evaluator(p, a.inverses(p)); "
+        "b = a.box(repeat=tuple(map(int, sys.argv[2:]))); "
+        "e.compute(b.numbers, b.positions, b.cell.array, b.pbc, gamma=True); "
+        "peak = [l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')]; "
+        "print(len(b), 'atoms:', int(peak[0]) // 1024, 'MB')"
     )
-    cases = [
-        ("ch_sbessel_r3", read(DATA / "ch_sbessel_r3.yaml"), decane),
-        ("cho_chebexpcos_r4", read(DATA / "cho_chebexpcos_r4.yaml"), peg),
-        ("default basis", default_basis(["C", "H"]), decane),
-        ("default basis", default_basis(["C", "H", "O"]), peg),
-    ]
-    for name, potential, where in cases:
-        atoms = box(*where)
-        inverses = {e: np.eye(len(f)) for e, f in potential.functions.items()}
-        evaluator = Evaluator(potential, active_set=inverses)
-        arguments = (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc)
-        evaluator.compute(*arguments, gamma=True)
-        per_atom = 1e6 / len(atoms)
-        plain = least(lambda: evaluator.compute(*arguments), 20) * per_atom  # noqa: B023
-        graded = least(lambda: evaluator.compute(*arguments, gamma=True), 5) * per_atom  # noqa: B023
-        build = least(lambda: evaluator._build(*arguments[1:]), 5) * per_atom  # noqa: B023
-        print(
-            f"{name}: {len(atoms)} atoms: {plain:.2f} us/atom, {graded:.2f} with gamma, list {build:.2f}"
-        )
+    print("Peak memory of the whole process, 228 functions/element, gamma included")
+    for repeat in ("2 2 2", "4 4 5", "6 7 7"):
+        command = [sys.executable, "-c", code, str(Path(__file__).parent), *repeat.split()]
+        print("  " + subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
 
+
+def startup() -> None:
+    code = (
+        "import sys; from oligopoly.ace.evaluator import Evaluator; import numpy as np; "
+        "Evaluator(sys.argv[1]).compute([6, 1], np.array([[0, 0, 0], [0, 0, 1.1]]))"
+    )
+    code_md = (
+        "import sys; from ase import Atoms; from oligopoly.md import placement; from oligopoly.md.lammps import start; "
+        "from oligopoly.md.external import ExternalACE; lmp = start(); "
+        "atoms = placement.oriented(Atoms('CH', [[1, 1, 1], [1, 1, 2.1]], cell=[9, 9, 9], pbc=True)); "
+        "ExternalACE(sys.argv[1]).load(lmp, atoms, None); lmp.command('fix move all nve'); lmp.command('run 1')"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "potential.yaml"
+        write_yaml(potential(450), file)
+        for name, script in (("one energy", code), ("one MD step through LAMMPS", code_md)):
+            times = []
+            for _ in range(3):
+                before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+                subprocess.run([sys.executable, "-c", script, str(file)], check=True, capture_output=True)
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+                times.append((time.perf_counter() - begun, cpu))
+            wall, cpu = (min(t) for t in zip(*times, strict=True))
+            print(f"Start of a job to {name}, 450 functions/element: {cpu:.2f} s CPU, {wall:.2f} s wall", flush=True)
+
+
+PARTS = {"evaluator": evaluator, "cutoff": cutoff, "threads": threads, "lammps": lammps, "memory": memory,
+         "start": startup}  # fmt: skip
 
 if __name__ == "__main__":
-    main()
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()

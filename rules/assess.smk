@@ -35,6 +35,9 @@ checkpoint assess:
         labeler=cfg.label.labeler.model_dump(),
         temperatures={name: cfg.systems[name].temperature for name in TRAINED},
         last=LAST,
+        limits=cfg.budget.limits(),
+        next_labels=cfg.select.budget + cfg.select.audit,
+        store=cfg.label.store,
     conda:
         "../envs/oligopoly.yaml"
     message:

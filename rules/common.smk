@@ -14,27 +14,43 @@ from snakemake.settings.types import DeploymentMethod
 from oligopoly import survival, trainers
 from oligopoly.config.load import check
 from oligopoly.errors import UserError
+from oligopoly.systems.unit import elements
+
+# Words for the command line that are no files: answered from what is on disk, by rules/questions.smk.
+QUESTION = next((word for word in sys.argv[1:] if word in ("status", "explain")), None)
+TARGET = config.pop("target", None)
 
 try:
     cfg = check(config, source=", ".join(map(str, workflow.configfiles)) or "config")
     # Once, before any job; with --sdm conda Snakemake makes the environment itself, also before any job.
-    if workflow.is_main_process and (
+    if workflow.is_main_process and not QUESTION and (
         DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method
     ):
+        from oligopoly.label import labeler
+
         trainers.check(**cfg.trainer.model_dump())
+        labeler.check(
+            **cfg.label.labeler.model_dump(),
+            elements=set().union(*(elements(s.repeat_unit, s.end_groups) for s in cfg.systems.values())),
+        )
 except UserError as error:
     # Without a traceback: the message is for the one who wrote the config.
     raise WorkflowError(str(error))
 
-if workflow.is_main_process:
-    survival.take_over(".snakemake")
+if cfg.cluster.container:
+
+    container: cfg.cluster.container
+
 
 RUN = f"results/{cfg.run}"
 LAST = cfg.loop.generations
 TRAINED = [name for name, system in cfg.systems.items() if system.role == "train"]
 CHUNKS = [str(number) for number in range(cfg.label.chunks)]
 POTENTIAL = ["potential.yaml", "potential.yace", "potential.asi"]
+# Else there is no MD with the reference method to compare with, and no energies of whole boxes that are cheap.
 REFERENCE_IS_FORCE_FIELD = cfg.label.labeler.kind == "classical"
+LIMITS = {"min_distance", "max_bond", "max_force", "max_net_force"}
+ENGINES = ["reference", "ace"] if REFERENCE_IS_FORCE_FIELD else ["ace"]
 
 
 def at_conditions_of_system(points):
@@ -81,14 +97,14 @@ def walker_folders(wildcards):
 def last_generation():
     """Number of the generation whose potential is final.
 
-    In `until` mode this asks the verdict of one generation after the other, each time Snakemake
-    has made one more; in `fixed` mode it is known from the start.
+    In `until` mode, and with a budget, this asks the verdict of one generation after the other, each
+    time Snakemake has made one more; in `fixed` mode without one it is known from the start.
     """
-    if cfg.loop.mode == "fixed":
-        return LAST
-    for number in range(LAST):
+    ends = {"converged"} if cfg.loop.mode == "until" else set()
+    ends |= {"budget spent"} if cfg.budget.limits() else set()
+    for number in range(LAST if ends else 0):
         verdict = checkpoints.assess.get(gen=f"{number:03d}").output.verdict
-        if json.loads(Path(verdict).read_text())["decision"] == "converged":
+        if json.loads(Path(verdict).read_text())["decision"] in ends:
             return number
     return LAST
 
@@ -106,10 +122,49 @@ def of_every_generation(*names):
 
 
 def on(where):
-    """Partition for jobs that run on 'cpu' or 'gpu' nodes."""
-    return cfg.cluster.gpu_partition if where == "gpu" else cfg.cluster.cpu_partition
+    """What jobs ask of the scheduler that run on 'cpu' or 'gpu' nodes; without a name, the profile's partition."""
+    partition = cfg.cluster.gpu_partition if where == "gpu" else cfg.cluster.cpu_partition
+    return ({"slurm_partition": partition} if partition else {}) | ({"gpu": 1} if where == "gpu" else {})
 
 
-def gpus(where):
-    """GPUs such a job asks for."""
-    return 1 if where == "gpu" else 0
+def asked_of_label(which):
+    """Resource function: minutes (0) or MB (1) that the timings in the store predict for the chunk."""
+
+    def resource(wildcards, input, threads, attempt):
+        from oligopoly.label import cost  # not at the start of every other job
+
+        return cost.asked(
+            input.chunk, cfg.label.store, cfg.label.labeler.model_dump(), threads, attempt
+        )[which]
+
+    return resource
+
+
+def cores_of(name):
+    """Cores of the jobs called `name`."""
+    return workflow.get_rule(name).resources["_cores"].raw or 1
+
+
+def asked_of_slurm():
+    """What all attempts of all jobs ask for, as far as the profile says it, as arguments of `preflight.site.Ask`."""
+
+    def value(rule, name, attempt):
+        raw = getattr(rule.resources.get(name), "raw", None)
+        try:
+            return eval(raw, {"__builtins__": {}}, {"attempt": attempt}) if isinstance(raw, str) else raw
+        except (NameError, SyntaxError):  # a word, not an expression
+            return raw
+
+    found = []
+    for one in workflow.rules:
+        if one.name in workflow._localrules:
+            continue
+        for attempt in range(1, workflow.execution_settings.retries + 2):
+            asked = {name: value(one, name, attempt) for name in ("slurm_partition", "mem_mb", "runtime", "gpu", "slurm_account")}
+            found.append(
+                (
+                    one.name, attempt, asked["slurm_partition"], cores_of(one.name), asked["mem_mb"], asked["runtime"],
+                    asked["gpu"] or 0, asked["slurm_account"],
+                )
+            )  # fmt: skip
+    return found

@@ -26,8 +26,7 @@ rule explore:
         settings=cfg.explore.model_dump(exclude={"walkers", "timestep", "hydrogen_mass"}),
         seed=cfg.seed,
     resources:
-        slurm_partition=on(cfg.cluster.sampling),
-        gpu=gpus(cfg.cluster.sampling),
+        **on(cfg.cluster.sampling),
     conda:
         "../envs/oligopoly.yaml"
     message:

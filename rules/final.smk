@@ -55,7 +55,16 @@ rule contact_scan:
         f"{RUN}/benchmarks/contact_scan/{{system}}.tsv"
     params:
         labeler=cfg.label.labeler.model_dump(),
-        settings=cfg.pool.contacts.model_dump(),
+        limits=cfg.label.model_dump(include=LIMITS),
+        store=cfg.label.store,
+        # A method that takes minutes is asked at every third distance of a few pairs.
+        settings=cfg.pool.contacts.model_dump()
+        if REFERENCE_IS_FORCE_FIELD
+        else {
+            "pairs": min(2, cfg.pool.contacts.pairs),
+            "max_energy": cfg.pool.contacts.max_energy,
+            "every": 3,
+        },
         seed=cfg.seed,
     conda:
         "../envs/oligopoly.yaml"

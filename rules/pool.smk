@@ -15,7 +15,7 @@ rule pool:
     benchmark:
         f"{RUN}/benchmarks/pool/{{system}}.tsv"
     params:
-        settings=cfg.pool.model_dump(),
+        settings=cfg.pool.model_dump() | {"clusters_only": cfg.label.clusters_only},
         seed=cfg.seed,
     conda:
         "../envs/oligopoly.yaml"

@@ -21,8 +21,7 @@ rule produce:
         engine=cfg.explore.engine,
         seed=cfg.seed,
     resources:
-        slurm_partition=on(cfg.cluster.sampling),
-        gpu=gpus(cfg.cluster.sampling),
+        **on(cfg.cluster.sampling),
     # The loop goes first; reference production fills the cores it leaves idle.
     priority: -10
     conda:

@@ -3,11 +3,12 @@
 
 rule properties:
     input:
-        reference=f"{RUN}/produce/{{system}}/reference/status.json",
-        ace=f"{RUN}/produce/{{system}}/ace/status.json",
+        statuses=expand(
+            f"{RUN}/produce/{{system}}/{{engine}}/status.json", engine=ENGINES, allow_missing=True
+        ),
         trajectories=expand(
             f"{RUN}/produce/{{system}}/{{engine}}/{{ensemble}}/trajectory.extxyz",
-            engine=["reference", "ace"],
+            engine=ENGINES,
             ensemble=["npt", "nvt"],
             allow_missing=True,
         ),
@@ -21,7 +22,7 @@ rule properties:
     benchmark:
         f"{RUN}/benchmarks/properties/{{system}}.tsv"
     params:
-        labeler=cfg.label.labeler.model_dump(),
+        labeler=cfg.label.labeler.model_dump() if REFERENCE_IS_FORCE_FIELD else None,
         temperature=lambda w: cfg.systems[w.system].temperature,
         role=lambda w: cfg.systems[w.system].role,
         tolerance=lambda w: getattr(

@@ -22,7 +22,7 @@ rule reference:
         settle=cfg.reference.settle,
         seed=cfg.seed,
     resources:
-        slurm_partition=on(cfg.cluster.sampling),
+        **on(cfg.cluster.sampling),
     conda:
         "../envs/oligopoly.yaml"
     message:

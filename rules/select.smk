@@ -11,6 +11,8 @@ rule select_pool:
         f"{RUN}/logs/select/000.log",
     benchmark:
         f"{RUN}/benchmarks/select/000.tsv"
+    params:
+        labeler=cfg.label.labeler.model_dump(),
     conda:
         "../envs/oligopoly.yaml"
     message:
@@ -26,6 +28,7 @@ rule select:
         audit=lambda w: [f"{folder}/audit.extxyz" for folder in walker_folders(w)],
         potential=lambda w: previous(w, "potential/potential.yaml"),
         active_set=lambda w: previous(w, "potential/potential.asi"),
+        systems=expand(rules.build.output.system, system=TRAINED if cfg.label.clusters_only else []),
     output:
         chunks=expand(f"{RUN}/gen_{{gen}}/selection/{{chunk}}.extxyz", chunk=CHUNKS, allow_missing=True),
         ledger=f"{RUN}/gen_{{gen}}/selection/ledger.tsv",
@@ -37,6 +40,8 @@ rule select:
         f"{RUN}/benchmarks/select/{{gen}}.tsv"
     params:
         choice=cfg.select.model_dump(),
+        molecules=cfg.label.molecules if cfg.label.clusters_only else None,
+        labeler=cfg.label.labeler.model_dump(),
         seed=cfg.seed,
     conda:
         "../envs/oligopoly.yaml"

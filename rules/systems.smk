@@ -39,7 +39,7 @@ rule equilibrate:
         settings=lambda w: cfg.equilibration.arguments(cfg.systems[w.system]),
         seed=cfg.seed,
     resources:
-        slurm_partition=on(cfg.cluster.sampling),
+        **on(cfg.cluster.sampling),
     conda:
         "../envs/oligopoly.yaml"
     message:

@@ -9,6 +9,9 @@ with logged(snakemake.log[0]):
         snakemake.output.verdict,
         generation=int(snakemake.wildcards.gen),
         last=params.last,
+        limits=params.limits,
+        next_labels=params.next_labels,
+        store=params.store,
         criteria=params.criteria,
         metrics_file=files.metrics,
         potential_file=files.potential,
@@ -23,5 +26,5 @@ with logged(snakemake.log[0]):
         labelers={
             name: create(**params.labeler, data=data, system=system)
             for name, data, system in zip(params.temperatures, files.data, files.systems, strict=True)
-        },
+        } if files.own_liquid else {},
     )

@@ -3,17 +3,20 @@ from pathlib import Path
 from oligopoly.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly import frames
+    from oligopoly.frames import Stored
     from oligopoly.trainers import train
 
-    prefix = Path(snakemake.output.yaml).with_suffix("")
+    inputs, outputs = snakemake.input, snakemake.output
+    prefix = Path(outputs.yaml).with_suffix("")
+    settings = snakemake.params.trainer | ({"before": str(inputs.before)} if inputs.before else {})
     train(
-        frames.read(snakemake.input.train),
-        frames.read(snakemake.input.test),
+        Stored([inputs.train]),
+        Stored([inputs.test]),
         prefix,
         weights=snakemake.params.weights,
         threads=snakemake.threads,
-        **snakemake.params.trainer,
+        **settings,
     )
-    for name in (snakemake.output.metrics, snakemake.output.predictions):
-        prefix.with_name(f"{prefix.name}.{Path(name).name}").replace(name)
+    for name in outputs:
+        if not Path(name).name.startswith(prefix.name):
+            prefix.with_name(f"{prefix.name}.{Path(name).name}").replace(name)

@@ -8,15 +8,16 @@ with logged(snakemake.log[0]):
     from oligopoly.properties.compare import compare
 
     files, params = snakemake.input, snakemake.params
-    labeler = create(**params.labeler, data=files.data, system=files.system)
+    folders = {Path(path).parent.name: Path(path).parent for path in files.statuses}
+    labeler = params.labeler and create(**params.labeler, data=files.data, system=files.system)
     compare(
-        Path(files.reference).parent,
-        Path(files.ace).parent,
+        folders.get("reference"),
+        folders["ace"],
         files.system,
         snakemake.output.properties,
         temperature=params.temperature,
         tolerance_percent=params.tolerance,
         role=params.role,
-        evaluate_reference=lambda frames: [labeler.label(atoms).energy for atoms in frames],
+        evaluate_reference=labeler and (lambda frames: [labeler.label(atoms).energy for atoms in frames]),
         evaluate_ace=lambda frames: [found.energy for found in predict(files.potential, frames)],
     )

@@ -1,6 +1,7 @@
 """The evaluator: pyace's numbers, and the physics that needs no reference."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from pace import DATA, FRAMES, frame, where
 
 from oligopoly.ace import ACECalculator, core, coupling, terms
 from oligopoly.ace.evaluator import Evaluator
-from oligopoly.ace.potential import BasisFunction, read
+from oligopoly.ace.functions import bonds, select
+from oligopoly.ace.potential import BasisFunction, Potential, read
 from oligopoly.errors import UserError
 
 
@@ -21,17 +23,13 @@ def evaluators():
     def get(name, suffix=".yaml", active_set=False):
         key = (name, suffix, active_set)
         if key not in made:
-            made[key] = Evaluator(
-                DATA / f"{name}{suffix}", active_set=DATA / f"{name}.asi" if active_set else None
-            )
+            made[key] = Evaluator(DATA / f"{name}{suffix}", active_set=DATA / f"{name}.asi" if active_set else None)
         return made[key]
 
     return get
 
 
-CASES = [
-    (name, f, suffix) for name in sorted(FRAMES) for f in FRAMES[name] for suffix in (".yaml", ".yace")
-]
+CASES = [(name, f, suffix) for name in sorted(FRAMES) for f in FRAMES[name] for suffix in (".yaml", ".yace")]
 
 
 @pytest.mark.parametrize("name, which, suffix", CASES)
@@ -72,9 +70,7 @@ def test_calculator(tmp_path):
 # ------------------------------------------------------------------------------- derivatives
 
 
-@pytest.mark.parametrize(
-    "name, which", [("cho_chebexpcos_r4", "peg4_box"), ("cho_zbl_r2", "peg4_compressed")]
-)
+@pytest.mark.parametrize("name, which", [("cho_chebexpcos_r4", "peg4_box"), ("cho_zbl_r2", "peg4_compressed")])
 def test_forces_are_the_gradient(name, which, evaluators):
     numbers, positions, cell, pbc = where(frame(name, which))
     evaluator = evaluators(name)
@@ -83,17 +79,12 @@ def test_forces_are_the_gradient(name, which, evaluators):
     for _ in range(3):
         direction = rng.normal(size=positions.shape)
         h = 1e-4 / np.linalg.norm(direction)
-        energy = [
-            evaluator.compute(numbers, positions + s * h * direction, cell, pbc).energy
-            for s in (-2, -1, 1, 2)
-        ]
+        energy = [evaluator.compute(numbers, positions + s * h * direction, cell, pbc).energy for s in (-2, -1, 1, 2)]
         slope = (energy[0] - 8 * energy[1] + 8 * energy[2] - energy[3]) / (12 * h)
         assert abs(slope + np.sum(forces * direction)) < 2e-5 * np.linalg.norm(direction)
 
 
-@pytest.mark.parametrize(
-    "a, b, r", [("C", "H", 0.75), ("O", "H", 0.65), ("C", "C", 0.8), ("O", "O", 0.61)]
-)
+@pytest.mark.parametrize("a, b, r", [("C", "H", 0.75), ("O", "H", 0.65), ("C", "C", 0.8), ("O", "O", 0.61)])
 def test_zbl_forces_inside_the_inner_cutoff(a, b, r, evaluators):
     atoms = Atoms([a, b, "H"], [[0, 0, 0], [0.1, 0.2, r], [0.9, -0.2, 0.1]])
     evaluator = evaluators("cho_zbl_r2")
@@ -105,18 +96,13 @@ def test_zbl_forces_inside_the_inner_cutoff(a, b, r, evaluators):
             moved[0][i, axis] -= h
             moved[1][i, axis] += h
             low, high = (evaluator.compute(atoms.numbers, p).energy for p in moved)
-            assert abs((high - low) / (2 * h) + result.forces[i, axis]) < 1e-5 * (
-                1 + np.abs(result.forces).max()
-            )
+            assert abs((high - low) / (2 * h) + result.forces[i, axis]) < 1e-5 * (1 + np.abs(result.forces).max())
     strained = -np.einsum("ia,ib->ab", atoms.positions, result.forces)
     assert np.allclose(result.virial, strained, atol=1e-10 * np.abs(strained).max())
 
 
 def test_zbl_repels_at_any_short_distance(evaluators):
-    energies = [
-        evaluators("cho_zbl_r2").compute([6, 8], [[0, 0, 0], [0, 0, r]]).energy
-        for r in (0.05, 0.1, 0.2, 0.4)
-    ]
+    energies = [evaluators("cho_zbl_r2").compute([6, 8], [[0, 0, 0], [0, 0, r]]).energy for r in (0.05, 0.1, 0.2, 0.4)]
     assert np.all(np.diff(energies) < 0) and energies[-1] > 10
 
 
@@ -139,9 +125,7 @@ def test_a_core_without_zbl_adds_to_the_ace_energy():
     assert abs((high - low) / 2e-4 + full.forces[1, 2]) < 1e-6
 
 
-@pytest.mark.parametrize(
-    "name, which", [("ch_sbessel_r3", "decane_box"), ("cho_chebexpcos_r4", "peg4_box_600K")]
-)
+@pytest.mark.parametrize("name, which", [("ch_sbessel_r3", "decane_box"), ("cho_chebexpcos_r4", "peg4_box_600K")])
 def test_virial_is_the_strain_derivative(name, which, evaluators):
     numbers, positions, cell, pbc = where(frame(name, which))
     evaluator = evaluators(name)
@@ -153,9 +137,7 @@ def test_virial_is_the_strain_derivative(name, which, evaluators):
     energy = []
     for s in (-2, -1, 1, 2):
         deformation = np.eye(3) + s * h * strain
-        energy.append(
-            evaluator.compute(numbers, positions @ deformation, cell @ deformation, pbc).energy
-        )
+        energy.append(evaluator.compute(numbers, positions @ deformation, cell @ deformation, pbc).energy)
     slope = (energy[0] - 8 * energy[1] + 8 * energy[2] - energy[3]) / (12 * h)
     assert abs(slope - np.sum(virial * strain)) < 2e-5 * max(1, np.abs(virial).max())
 
@@ -183,12 +165,64 @@ def test_rotation_translation_permutation():
     assert np.abs(before.forces.sum(axis=0)).max() < 1e-10
 
 
-def test_smooth_at_the_cutoff(evaluators):
-    evaluator = evaluators("ch_sbessel_r3")
-    at = lambda r: evaluator.compute([6, 1, 1], [[0, 0, 0], [0, 0.4, 1.0], [r, 0, 0]])  # noqa: E731
-    near, beyond = at(5.0 - 1e-4), at(5.0 + 1e-4)
-    assert abs(near.energy - beyond.energy) < 1e-7 and np.abs(near.forces - beyond.forces).max() < 1e-4
-    assert np.abs(at(5.0).forces[2] - at(9.0).forces[2]).max() < 1e-12
+@pytest.mark.parametrize("name", ["ch_sbessel_r3", "cho_chebexpcos_r4", "cho_zbl_r2"])
+def test_smooth_to_second_order_at_the_cutoff(name, evaluators):
+    """Energy, force and the slope of the force of an atom that leaves go to zero with its distance to the cutoff."""
+    evaluator = evaluators(name)
+    cutoff = evaluator.cutoff
+
+    def at(r):
+        result = evaluator.compute([6, 1, 1], [[0, 0, 0], [0, 0.4, 1.0], [r, 0, 0]])
+        return np.array([result.energy, *result.forces[2]])
+
+    outside = at(cutoff)
+    assert np.array_equal(at(cutoff + 1.0), outside)
+    assert np.abs(outside[1:]).max() == 0.0
+    # the last 0.01 A of ChebExpCos are another factor, so that it is about these
+    d, h = np.array([5e-3, 2e-3, 5e-4]), 1e-4
+    away = np.array([at(cutoff - x) - outside for x in d])
+    slopes = np.array([(at(cutoff - x + h) - at(cutoff - x - h))[1:] / (2 * h) for x in d])
+    energy, force, slope = np.abs(away[:, 0]), np.abs(away[:, 1:]).max(axis=1), np.abs(slopes).max(axis=1)
+    assert slope[0] > 1e-6
+    # ten times nearer: a tenth of the slope, a hundredth of the force, a thousandth of the energy, or less
+    assert slope[2] < 0.2 * slope[0] and force[2] < 0.03 * force[0] and energy[2] < 3e-3 * energy[0] + 1e-15
+
+
+def test_smooth_where_many_body_functions_end():
+    """The reach of many-body functions is no step: energies there change by what the pair functions do."""
+    chosen = {"C": [dataclasses.replace(f, c=1.0) for f in select(["C"], 60, [5, 4, 3], [0, 3, 2])["C"] if f.rank > 1]}
+    evaluator = Evaluator(Potential(["C"], bonds(chosen, 8.0, (2.5, 4.5)), chosen))
+    reach = evaluator._near[0, 0]
+    assert reach < 5.0
+    triangle = lambda r: np.array([[0, 0, 0], [0, 1.5, 0], [r, 0, 0]])  # noqa: E731
+    inside, outside = (evaluator.compute([6, 6, 6], triangle(reach + s)) for s in (-1e-6, 1e-6))
+    assert abs(inside.energy - outside.energy) < 1e-11
+    assert np.abs(inside.forces - outside.forces).max() < 1e-9
+
+
+@pytest.mark.parametrize("core", [False, True])
+def test_neighbours_beyond_the_reach_of_many_body_functions(core, monkeypatch):
+    """Only pair functions see them, and that changes nothing: neither with a core, nor in the grade."""
+    radii = {("C", "C"): 1.6, ("C", "H"): 1.15, ("H", "H"): 1.3} if core else None
+    rng = np.random.default_rng(7)
+    chosen = {
+        element: [dataclasses.replace(f, c=rng.normal()) for f in fs]
+        for element, fs in select(["C", "H"], 100, [12, 5, 3], [0, 5, 4]).items()
+    }
+    p = Potential(["C", "H"], bonds(chosen, 7.0, (2.5, 4.5), radii), chosen)
+    inverses = {e: rng.normal(size=(len(f), len(f))) for e, f in p.functions.items()}
+    box = where(frame("ch_sbessel_r3", "decane_box"))
+    fast = Evaluator(p, inverses)
+    assert (fast._near < 5.0).all() and (fast._far == 7.0).all()
+    a = fast.compute(*box, gamma=True)
+    monkeypatch.setattr(terms, "NEGLIGIBLE", 0.0)
+    whole = Evaluator(p, inverses)
+    assert (whole._near == 7.0).all() and not whole._far.any()
+    b = whole.compute(*box, gamma=True)
+    assert np.abs(a.energies - b.energies).max() < 1e-10 * np.abs(b.energies).max()
+    assert np.abs(a.forces - b.forces).max() < 1e-9 * np.abs(b.forces).max()
+    assert np.abs(a.virial - b.virial).max() < 1e-9 * np.abs(b.virial).max()
+    assert np.abs(a.gamma - b.gamma).max() < 1e-9 * np.abs(b.gamma).max()
 
 
 def test_isolated_atoms_have_their_own_energy():
@@ -248,10 +282,7 @@ def test_the_list_notices_another_system():
         assert abs(evaluator.compute(*where(f)).energy - f["energy"]) < 1e-10
     swapped = box["numbers"][::-1]
     again = evaluator.compute(swapped, *where(box)[1:]).energy
-    assert (
-        abs(again - Evaluator(DATA / "ch_sbessel_r3.yace").compute(swapped, *where(box)[1:]).energy)
-        < 1e-10
-    )
+    assert abs(again - Evaluator(DATA / "ch_sbessel_r3.yace").compute(swapped, *where(box)[1:]).energy) < 1e-10
 
 
 def test_a_wide_cluster_needs_no_giant_grid(evaluators):
@@ -265,6 +296,20 @@ def test_threads_give_the_same(evaluators):
     one = evaluators("cho_chebexpcos_r4").compute(*where(f))
     two = Evaluator(DATA / "cho_chebexpcos_r4.yace", threads=2).compute(*where(f))
     assert np.abs(one.forces - two.forces).max() < 1e-10 and abs(one.energy - two.energy) < 1e-9
+
+
+def test_threads_are_deterministic():
+    """Each thread has its own atoms and sums, so that the same call gives the same bits, the grade included."""
+    f = frame("cho_chebexpcos_r4", "peg4_box")
+    files = DATA / "cho_chebexpcos_r4.yaml", DATA / "cho_chebexpcos_r4.asi"
+    one = Evaluator(*files).compute(*where(f), gamma=True)
+    for threads in (2, 3):
+        evaluator = Evaluator(*files, threads=threads)
+        first = evaluator.compute(*where(f), gamma=True)
+        again = [evaluator.compute(*where(f), gamma=True) for _ in range(3)]
+        assert all(np.array_equal(first.forces, r.forces) and first.energy == r.energy for r in again)
+        assert all(np.array_equal(first.gamma, r.gamma) for r in again)
+        assert np.allclose(first.gamma, one.gamma, rtol=1e-6)
 
 
 # ---------------------------------------------------------------------------------- any rank
@@ -295,6 +340,14 @@ def test_ranks_five_and_six_against_the_sum_over_products():
     assert np.allclose(ours, expected, rtol=1e-9, atol=1e-10)
     energy = Evaluator(p).compute(numbers, positions).energies[0]
     assert abs(energy - sum(f.c * b for f, b in zip(functions, expected, strict=True))) < 1e-8
+    evaluator, h = Evaluator(p), 1e-4
+    forces = evaluator.compute(numbers, positions).forces
+    for i, axis in itertools.product(range(5), range(3)):
+        step = np.zeros((5, 3))
+        step[i, axis] = h
+        e = [evaluator.compute(numbers, positions + s * step).energy for s in (-2, -1, 1, 2)]
+        slope = (e[0] - 8 * e[1] + 8 * e[2] - e[3]) / (12 * h)
+        assert abs(slope + forces[i, axis]) < 1e-7 * np.abs(forces).max()
 
 
 def literal(p, f: BasisFunction, numbers, positions) -> float:
@@ -317,10 +370,7 @@ def literal(p, f: BasisFunction, numbers, positions) -> float:
                     a[m] += value * y * np.sqrt(4 * np.pi)
         factors.append(a)
     unit = dataclasses.replace(f, c=1.0)
-    return sum(
-        c * np.prod([a[m] for a, m in zip(factors, ms, strict=True)]).real
-        for ms, c in coupling.expand(unit)
-    )
+    return sum(c * np.prod([a[m] for a, m in zip(factors, ms, strict=True)]).real for ms, c in coupling.expand(unit))
 
 
 def test_products_are_shared():
@@ -344,11 +394,17 @@ def test_messages(evaluators):
     with pytest.raises(UserError, match=r"active set of C should be \(60, 60\)"):
         Evaluator(DATA / "cho_zbl_r2.yaml", active_set=DATA / "cho_chebexpcos_r4.asi")
     with pytest.raises(UserError, match="no volume"):
-        evaluators("ch_sbessel_r3").compute(
-            [6], [[0, 0, 0]], np.diag([9.0, 9.0, 0.0]), [True, True, True]
-        )
+        evaluators("ch_sbessel_r3").compute([6], [[0, 0, 0]], np.diag([9.0, 9.0, 0.0]), [True, True, True])
     with pytest.raises(UserError, match="not finite"):
         evaluators("ch_sbessel_r3").compute([6], [[np.nan, 0, 0]])
+    walking = Evaluator(DATA / "ch_sbessel_r3.yace")
+    walking.compute(*where(f))
+    for wrong in (np.nan, np.inf):
+        positions = f["positions"].copy()
+        positions[3, 1] = wrong
+        with pytest.raises(UserError, match="not finite"):
+            walking.compute(f["numbers"], positions, f["cell"], f["pbc"])
+        walking.compute(*where(f))
 
 
 def test_an_active_set_of_another_potential_is_refused():

@@ -19,9 +19,9 @@ CRITERIA = Assess().model_dump()
 @pytest.fixture
 def run(tmp_path):
     """A generation whose potential before was zero everywhere, so an error is the force itself."""
-    write_yaml(basis(["C", "H"], 10, 4.0), tmp_path / "before.yaml")
+    write_yaml(basis(["C", "H"], 10, 4.0, [12, 5, 3], [0, 5, 4]), tmp_path / "before.yaml")
 
-    def judge(forces, split="test", ends=("completed", "completed"), held_out=5.0, last=9):
+    def judge(forces, split="test", ends=("completed", "completed"), held_out=5.0, last=9, limits=None, next_labels=0):
         frames = []
         for size in forces:
             atoms = Atoms("CH", positions=[[0, 0, 0], [0, 0, 2.0]], info={"split": split, "REF_energy": 0.0})
@@ -37,12 +37,12 @@ def run(tmp_path):
             (folder / "stop.json").write_text(json.dumps({"outcome": end, "reason": f"it {end}"}))
             stops.append(str(folder / "stop.json"))
         verdict = assess(
-            tmp_path / "assess.json", generation=2, last=last, criteria=CRITERIA,
+            tmp_path / "gen_002" / "assess.json", generation=2, last=last, criteria=CRITERIA, limits=limits,
             metrics_file=tmp_path / "metrics.json", potential_file=tmp_path / "before.yaml",
             potential_before=tmp_path / "before.yaml", labelled=[str(tmp_path / "labels.extxyz")],
-            stops=stops, liquids={}, temperatures={},
+            stops=stops, liquids={}, temperatures={}, next_labels=next_labels,
         )  # fmt: skip
-        assert json.loads((tmp_path / "assess.json").read_text()) == verdict
+        assert json.loads((tmp_path / "gen_002" / "assess.json").read_text()) == verdict
         return verdict, {criterion["name"]: criterion for criterion in verdict["criteria"]}
 
     return judge
@@ -95,3 +95,13 @@ def test_a_bad_fit_fails_and_the_last_generation_ends_the_loop(run):
 def test_a_density_that_is_off_or_not_known_fails(value, error, passed):
     criterion = module._shift("x", "frames", {"value": value, "error": error}, CRITERIA)
     assert criterion["passed"] is passed
+
+
+def test_a_spent_budget_ends_the_loop_and_says_so(run):
+    verdict, _ = run([0.1], limits={"labels": 5}, held_out=50.0)
+    assert verdict["decision"] == "go on" and verdict["reasons"][-1].startswith("Of the budget 0 of 5 labels are spent")
+    verdict, _ = run([0.1], limits={"labels": 5}, held_out=50.0, next_labels=6)
+    assert verdict["decision"] == "budget spent"
+    assert "6 labels more for another generation do not fit" in verdict["reasons"][-1]
+    verdict, _ = run([0.1] * 6, limits={"labels": 5}, next_labels=6)
+    assert verdict["decision"] == "converged"

@@ -20,8 +20,11 @@ def train(tmp_path, monkeypatch):
 def test_fit_then_evaluate(train, capsys):
     assert main(["fit", train, "--test", train, "--functions", "20", "--cutoff", "4", "-o", "p"]) == 0
     assert "F RMSE meV/A" in capsys.readouterr().out
-    assert main(["evaluate", "p.yaml", train, "--active-set", "p.asi", "-o", "out.extxyz"]) == 0
+    bars = ["--error-bars", "p.factor.npz"]
+    assert main(["evaluate", "p.yaml", train, "--active-set", "p.asi", *bars, "-o", "out.extxyz"]) == 0
     frame = ase.io.read("out.extxyz")
+    assert frame.arrays["ACE_forces_std"].shape == (8, 3)
+    assert frame.info["ACE_energy_per_atom_std"] > 0
     assert frame.info["ACE_max_gamma"] < 1.1
     assert frame.arrays["ACE_forces"].shape == (8, 3)
     assert frame.info["ACE_stress"].size == 6

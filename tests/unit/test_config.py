@@ -9,8 +9,8 @@ import yaml
 from pydantic import BaseModel
 
 from oligopoly.config import quantities
-from oligopoly.config.load import check, read
-from oligopoly.config.models import ACE, Config, Pacemaker
+from oligopoly.config.load import _kinds, check, read
+from oligopoly.config.models import ACE, Config, Label, Pacemaker
 from oligopoly.config.schema import PATH, schema
 from oligopoly.errors import UserError
 
@@ -60,6 +60,12 @@ def test_every_config_in_the_repo_is_valid(file):
         ("trainer", {"kind": "pacemaker", "embedding": "linaer"}, ["trainer.embedding:", "did you mean 'linear'"]),
         ("trainer", {"kind": "pacemaker", "ridge": 1e-9}, ["trainer.ridge", "known here: kind, environment"]),
         ("trainer", {"kind": "pacemaker", "cutoff": 5}, ["trainer.cutoff", "'5 A'"]),
+        ("label.labeler", {"kind": "pyscff"}, ["label.labeler.kind", "did you mean 'pyscf'"]),
+        ("label.labeler", {"kind": "xtb", "method": "GFN1-xTV"}, ["label.labeler.method", "did you mean 'GFN1-xTB'"]),
+        ("label.labeler", {"kind": "xtb", "basis": "def2-SVP"}, ["label.labeler.basis", "known here: kind, method"]),
+        ("label.labeler", {"kind": "pyscf", "method": "PBE-D3"}, ["label.labeler.method", "'PBE-D3BJ'"]),
+        ("label.labeler", {"kind": "pyscf", "method": "PBF-D3BJ"}, ["label.labeler.method", "no parameters", "'pbe'"]),
+        ("label.labeler", {"kind": "pyscf", "grid": [75]}, ["label.labeler.grid"]),
         ("trainer", {"embedding": "linear"}, ["trainer.embedding", "known here: kind, functions"]),
         ("reference.states.liquid", None, ["reference.states", "npt"]),
         ("systems.hexane.role", "transfer", ["systems", "nothing to learn on"]),
@@ -131,5 +137,14 @@ def test_the_documented_config_has_every_key():
     # the other trainer stands there as a comment
     data |= yaml.safe_load(re.search(r"^# trainer:\n(#  .*\n)+", text, re.M)[0].replace("# ", "", 1).replace("\n# ", "\n"))
     assert list(missing(Pacemaker, data["trainer"], "trainer.")) == []
+    # and so do the other labelers, in a list
+    written = yaml.safe_load(re.search(r"^# - kind: .*\n(#.*\n)+", text, re.M)[0].replace("\n# ", "\n")[2:])
+    for labeler in written:
+        data["label"]["labeler"] = labeler
+        model = type(check(data).label.labeler)
+        assert list(missing(model, labeler, f"{labeler['kind']}.")) == []
+        needed = {name: labeler[name] for name, field in model.model_fields.items() if field.is_required()}
+        assert model(**needed) == check(data).label.labeler, "the values that stand there are the defaults"
+    assert {labeler["kind"] for labeler in written} == set(_kinds(Label.model_fields["labeler"].annotation)) - {"classical"}
     defaults = Pacemaker(kind="pacemaker")
     assert check(data).trainer == defaults

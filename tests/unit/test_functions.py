@@ -7,7 +7,7 @@ import pace
 import pytest
 
 from oligopoly.ace import radial
-from oligopoly.ace.functions import bonds, independent_couplings, select
+from oligopoly.ace.functions import bonds, candidates, independent_couplings, select
 from oligopoly.ace.potential import read_yaml
 from oligopoly.errors import UserError
 
@@ -75,3 +75,25 @@ def test_many_body_functions_end_at_their_own_cutoffs():
         assert many_body[n, r < end].max() > 0.2
     assert bond.nradmax > 3
     assert np.abs(g[:, r > 4.0]).max() > 0.05
+
+
+def test_candidates_are_the_simplest_functions_of_what_occurs():
+    pairs = {("C", "C"), ("C", "H"), ("H", "H"), ("C", "O"), ("H", "O")}  # a single oxygen
+    chosen = candidates(["O", "H", "C"], 500, (0, 4, 3, 2), pairs)
+    assert list(chosen) == ["C", "H", "O"]
+    for element, functions in chosen.items():
+        assert len(set(functions)) == len(functions) == 500
+        assert {f.rank for f in functions} == {1, 2, 3, 4}
+        assert all(max(f.l) <= (0, 4, 3, 2)[f.rank - 1] for f in functions)
+        assert not any({element, other} == {"O"} for f in functions for other in f.elements[1:])
+        # fewer of them are the first of more
+        assert set(candidates(["C", "H", "O"], 200, (0, 4, 3, 2), pairs)[element]) <= set(functions)
+
+
+def test_candidates_are_those_of_pacemaker():
+    everything = select(["C", "H"], 10**6, [14, 3, 2], [0, 3, 2])
+    chosen = candidates(["C", "H"], 400, (0, 3, 2), [("C", "C"), ("C", "H"), ("H", "H")])
+    for element in ("C", "H"):
+        within = {f for f in chosen[element] if f.rank == 1 or max(f.n) <= (3, 2)[f.rank - 2]}
+        assert len(within) > 100
+        assert within <= set(everything[element])

@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.io import write
 
 from oligopoly.properties import compare, linear_response
+from oligopoly.report import html
 
 
 def liquid(folder, mean_length, seed, frames=120, chains=8):
@@ -105,3 +106,33 @@ def test_a_run_that_broke_is_a_sentence(runs):
     assert not result["passed"]
     assert "within 1.1 A" in result["sentences"][0]
     assert "nvt" in result["msd"]["missing"]
+
+
+def test_without_a_reference_ace_is_measured_alone(runs):
+    folder, system = runs
+    result = compare.compare(
+        None, folder / "ace", system, folder / "out" / "ethane.json", temperature=300.0, tolerance_percent=4,
+    )  # fmt: skip
+    assert result["passed"] is None and result["compared"] is False
+    assert result["density"]["ace"]["value"] == pytest.approx(0.055, rel=0.1) and "missing" in result["density"]
+    assert set(result["rdf"]["pairs"]["C-C"]["inter"]) == {"ace"} and set(result["msd"]) == {"ace"}
+    assert result["sentences"][0] == "ACE ran to its end."
+
+    properties = folder / "results" / "alone" / "properties" / "ethane.json"
+    properties.parent.mkdir(parents=True)
+    properties.write_text(json.dumps(result))
+    run_folder = folder / "results" / "alone"
+    html.build(run_folder, run_folder / "report" / "index.html")
+    page = (run_folder / "report" / "index.html").read_text()
+    assert "are the potential&#x27;s own word" in page or "are the potential's own word" in page
+    assert "pair distribution functions of ethane" in page and "nothing to compare with" in page
+
+
+def test_ace_alone_fails_where_it_broke(runs):
+    folder, system = runs
+    status = {"npt": {"outcome": "close_contact", "reason": "atoms 3 and 9 came within 1.1 A"}}
+    (folder / "ace" / "status.json").write_text(json.dumps(status))
+    result = compare.compare(
+        None, folder / "ace", system, folder / "out" / "ethane.json", temperature=300.0, tolerance_percent=4,
+    )  # fmt: skip
+    assert result["passed"] is False and "within 1.1 A" in result["sentences"][0]

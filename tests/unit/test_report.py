@@ -28,7 +28,7 @@ def build(run):
 
 def test_a_finished_run(run):
     content = build(run)
-    assert content.count("<figure>") == 14
+    assert content.count("<figure>") == 15
     assert "The potential holds for hexane, dodecane" in content
     # self-contained: no address outside, everything embedded
     assert not re.findall(r'(?:src|href)="(?!data:|#)', content)

@@ -1,6 +1,7 @@
 """Selection takes what is new, leaves what is known, and says why."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from oligopoly.ace import active_set
 from oligopoly.ace.fit import basis
 from oligopoly.ace.potential import write_yaml
 from oligopoly.select.chunks import select_generation
+from oligopoly.systems.box import read_box
+from oligopoly.systems.topology import Topology
 
 SEED = 5
+HEXANE = Path(__file__).parents[1] / "data" / "hexane"
 
 
 def chain(seed, stretch=0.05):
@@ -30,7 +34,7 @@ def chain(seed, stretch=0.05):
 @pytest.fixture(scope="module")
 def potential(tmp_path_factory):
     folder = tmp_path_factory.mktemp("potential")
-    model = basis(["C", "H"], 20, 4.0)
+    model = basis(["C", "H"], 20, 4.0, [12, 5, 3], [0, 5, 4])
     write_yaml(model, folder / "p.yaml")
     active = active_set.build(model, [chain(k) for k in range(40)])
     active.write(folder / "p.asi")
@@ -116,3 +120,33 @@ def test_a_frame_offered_twice_is_considered_once(tmp_path, potential):
     walkers = explored(tmp_path, [chain(100, 0.3), chain(100, 0.3)], [])
     _, ledger = select(tmp_path, walkers, potential, audit=0)
     assert len(ledger) == 1
+
+
+def test_clusters_are_cut_around_the_worst_atom(tmp_path, potential):
+    """Periodic candidates become whole molecules around the atom with the largest grade."""
+    topology = Topology.read(HEXANE / "system.json")
+    box = read_box(HEXANE / "equilibrated.data", topology)
+    frames = []
+    for k, worst in enumerate((3, 77, 150)):
+        atoms = box.copy()
+        atoms.positions += np.random.default_rng(k).normal(0, 0.05, atoms.positions.shape)
+        frame_files.set_origin(atoms, "hexane", 1, "npt", k)
+        atoms.info |= {"gamma_max": 5.0 + k, "gamma_atom": worst}
+        frames.append(atoms)
+    walkers = explored(tmp_path, frames[:2], frames[2:])
+    taken, ledger = select(
+        tmp_path, walkers, potential, kind="random", audit=1, topologies={"hexane": topology}, molecules=3,
+        cost=lambda atoms: len(atoms) ** 2,
+    )  # fmt: skip
+    assert len(taken) == len(ledger) == 3
+    for atoms in taken:
+        step = atoms.info["origin_step"]
+        assert len(atoms) == 60 and not atoms.pbc.any() and atoms.info["config_type"] == "cluster"
+        worst = (3, 77, 150)[step]
+        # the molecule of the worst atom comes first, its shape untouched
+        whole = topology.unwrap(frames[step].positions, frames[step].cell.array)
+        own = whole[topology.molecules == topology.molecules[worst]]
+        np.testing.assert_allclose(
+            atoms.positions[:20] - atoms.positions[0], own - own[0], atol=1e-6
+        )  # fmt: skip
+    assert {atoms.info["split"] for atoms in taken} == {"train", "test"}

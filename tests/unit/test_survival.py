@@ -9,38 +9,49 @@ import time
 import psutil
 import pytest
 
-from oligopoly.survival import claim, take_over
+from oligopoly.survival import claim, end_jobs, living, release, take_over
+
+DEAD = 2**22 - 3
 
 
 @pytest.fixture
 def locked(tmp_path):
     (tmp_path / "locks").mkdir()
-    (tmp_path / "locks" / "0.input.lock").touch()
+    (tmp_path / "locks" / "0.input.lock").write_text("results/demo/a\nresults/demo/b\n")
     return tmp_path
 
 
 def owner(folder, **changes):
-    record = {"host": os.uname().nodename, "pid": 2**22 - 3, "started": 1.0} | changes
-    (folder / "owner.json").write_text(json.dumps(record))
+    record = {"host": os.uname().nodename, "pid": DEAD, "started": 1.0, "run": "demo", "slurm_name": None} | changes
+    (folder / "owners").mkdir(exist_ok=True)
+    (folder / "owners" / f"{record['host']}-{record['pid']}.json").write_text(json.dumps(record))
 
 
 def test_the_lock_of_a_dead_process_is_removed(locked, capsys):
     owner(locked)
-    take_over(locked)
+    (gone,) = take_over(locked, "demo")
+    assert gone["pid"] == DEAD
     assert not list((locked / "locks").iterdir())
     assert "which was killed" in capsys.readouterr().err
-    assert json.loads((locked / "owner.json").read_text())["pid"] == os.getpid()
+    assert [record["pid"] for record in living(locked, "demo")] == [os.getpid()]
+
+
+def test_the_lock_on_another_run_stays(locked):
+    owner(locked, run="other")
+    assert take_over(locked, "other")
+    assert list((locked / "locks").iterdir())
 
 
 def test_a_reused_pid_is_not_mistaken_for_the_owner(locked):
     owner(locked, pid=os.getpid(), started=psutil.Process().create_time() - 1000)
-    take_over(locked)
+    take_over(locked, "demo")
     assert not list((locked / "locks").iterdir())
 
 
 def test_the_lock_of_a_living_process_stays(locked):
-    claim(locked)
-    take_over(locked)
+    owner(locked)  # one that was killed, beside
+    owner(locked, pid=os.getppid(), started=psutil.Process(os.getppid()).create_time())
+    take_over(locked, "demo")
     assert list((locked / "locks").iterdir())
 
 
@@ -48,8 +59,39 @@ def test_the_lock_of_a_living_process_stays(locked):
 def test_the_lock_of_an_owner_that_cannot_be_asked_stays(locked, record):
     if record:
         owner(locked, **record)
-    take_over(locked)
+    assert take_over(locked, "demo") == []
     assert list((locked / "locks").iterdir())
+
+
+def test_one_on_another_host_whose_lock_was_removed_is_gone(tmp_path):
+    owner(tmp_path, host="elsewhere")
+    assert len(take_over(tmp_path, "demo")) == 1
+
+
+def test_a_process_that_ended_well_leaves_nothing(tmp_path):
+    claim(tmp_path, "demo", "name")
+    assert living(tmp_path, "demo")[0]["slurm_name"] == "name"
+    release(tmp_path)
+    assert living(tmp_path, "demo") == [] == list((tmp_path / "owners").iterdir())
+
+
+def test_jobs_of_the_dead_are_cancelled_and_waited_for(tmp_path, monkeypatch):
+    """With commands that behave like SLURM's: a cancelled job stays in the queue for a while."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    (commands / "squeue").write_text(
+        f"#!/bin/sh\ncat {tmp_path}/queue; mv {tmp_path}/next {tmp_path}/queue 2>/dev/null\n"
+    )
+    (commands / "scancel").write_text(f"#!/bin/sh\necho $@ >> {tmp_path}/cancelled\n")
+    for command in commands.iterdir():
+        command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    (tmp_path / "queue").write_text("17\n")
+    (tmp_path / "next").write_text("")
+    owner(tmp_path, slurm_name="uuid")
+    end_jobs(take_over(tmp_path, "demo"))
+    assert (tmp_path / "cancelled").read_text() == "--name=uuid\n"
+    assert [record["pid"] for record in living(tmp_path, "demo")] == [os.getpid()]
 
 
 def test_a_job_ends_with_its_snakemake(tmp_path):

@@ -90,9 +90,7 @@ def test_close_contact_across_the_boundary(topology, box):
 
 def test_a_molecule_may_touch_its_own_image():
     # Two bonded atoms along x in a box so short that the second nearly meets the first's image.
-    topology = Topology(
-        np.array([6, 6]), np.zeros(2, int), np.zeros(2, int), np.array([[0, 1]]), np.full(2, 12.0)
-    )
+    topology = Topology(np.array([6, 6]), np.zeros(2, int), np.zeros(2, int), np.array([[0, 1]]), np.full(2, 12.0))
     positions = np.array([[0.0, 0, 0], [3.0, 0, 0]])
     assert len(topology.close_contacts(positions, np.diag([9.0, 9.0, 9.0]))) == 0
     assert topology.close_contacts(positions, np.diag([4.9, 9.0, 9.0])).tolist() == [[0, 1]]
@@ -126,3 +124,19 @@ def test_large_boxes_are_quick(topology, box):
     assert len(large.close_contacts(big.positions, big.cell.array)) == 0
     large.broken_bonds(big.positions)
     assert time.perf_counter() - start < 0.2
+
+
+def test_hydroxyl_hydrogens_may_come_nearer_than_others():
+    """Two waters, and two methanes, with hydrogens 1.3 A apart."""
+    for heavy, close in ((8, 0), (6, 1)):
+        topology = Topology(
+            np.array([heavy, 1, heavy, 1]), np.array([0, 0, 1, 1]), np.zeros(4, int), np.array([[0, 1], [2, 3]]),
+            np.ones(4),
+        )  # fmt: skip
+        positions = np.array([[0, 0, 0], [1.0, 0, 0], [3.3, 0, 0], [2.3, 0, 0]])
+        assert len(topology.close_contacts(positions)) == close
+    positions[3, 0] = 2.05
+    polar = Topology(
+        np.array([8, 1, 8, 1]), *(getattr(topology, n) for n in ("molecules", "repeat_units", "bonds", "masses"))
+    )
+    assert len(polar.close_contacts(positions)) == 1

@@ -89,3 +89,10 @@ def test_lint_is_content():
 
     done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_a_budget_makes_every_verdict_count_also_in_fixed_mode(tmp_path):
+    done = snakemake(tmp_path, "-n", config=variant(tmp_path, budget={"core_hours": 10}))
+    assert done.returncode == 0, done.stderr
+    planned = jobs(done.stdout + done.stderr)
+    assert planned["assess"] == 1 and "explore" not in planned

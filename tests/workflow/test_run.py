@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 # What a run is for; logs, timings and dates may differ between two runs.
 RESULTS = (
     "gen_*/selection/*", "gen_*/labels/*.extxyz", "gen_*/dataset/*", "gen_*/potential/potential.*",
-    "gen_*/assess.json", "gen_*/explore/*/candidates.extxyz", "final/potential.*", "properties/*.json",
-    "produce/*/*/*/trajectory.extxyz", "systems/*/*.data",
+    "gen_*/potential/factor.npz", "gen_*/assess.json", "gen_*/explore/*/candidates.extxyz", "final/potential.*",
+    "properties/*.json", "produce/*/*/*/trajectory.extxyz", "systems/*/*.data",
 )  # fmt: skip
 
 
@@ -44,6 +44,15 @@ def test_every_stage_leaves_what_the_design_promises(finished):
         "properties/hexane.json", "report/index.html",
     ):  # fmt: skip
         assert (run / name).stat().st_size > 0, name
+
+
+def test_a_generation_builds_the_rows_of_its_new_frames_only(finished):
+    run = finished / "results" / "tiny"
+    before, now = (len(frame_files.read(run / g / "dataset" / "train.extxyz")) for g in ("gen_000", "gen_001"))
+    told = (run / "logs" / "fit" / "001.log").read_text()
+    assert f"{now - before} new frames on top of the {before}" in told
+    metrics = json.loads((run / "gen_001" / "potential" / "metrics.json").read_text())
+    assert metrics["frames_of_the_fit_before"] == before
 
 
 def test_labels_are_those_of_the_structures_selected(finished):
@@ -125,7 +134,7 @@ def killed_run(folder, seed, kills):
             except subprocess.TimeoutExpired:
                 (os.kill if attempt % 2 else os.killpg)(process.pid, signal.SIGKILL)
                 process.wait()
-        found = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
+        found = {path: path.stat().st_mtime_ns for path in store.glob("???/*.json")}
         rewritten += [path for path, stamp in stamps.items() if found.get(path) != stamp]
         stamps = found
     assert process.returncode == 0, (folder / f"attempt-{kills}.log").read_text()[-3000:]
@@ -141,7 +150,7 @@ def test_two_runs_at_once_are_refused(tmp_path):
     first = subprocess.Popen(command(tmp_path), env=environment(), start_new_session=True,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     try:
-        while not (tmp_path / ".snakemake" / "owner.json").exists():
+        while not list((tmp_path / ".snakemake" / "locks").glob("*")):
             assert first.poll() is None
             time.sleep(0.2)
         second = snakemake(tmp_path)

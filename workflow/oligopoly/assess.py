@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from oligopoly import budget
 from oligopoly import frames as frame_files
 from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.metrics import errors
@@ -44,6 +45,9 @@ def assess(
     temperatures: dict[str, float],
     own_liquids: dict[str, str] | None = None,
     labelers: dict[str, Labeler] | None = None,
+    limits: dict[str, float] | None = None,
+    next_labels: int = 0,
+    store: str | Path = "results/store",
 ) -> dict:
     """Judge a generation and write `assess.json`: decision, reasons in words, and every number.
 
@@ -51,7 +55,8 @@ def assess(
     with the potential before. liquids: by system, trajectory and thermo table of NPT MD with the
     reference itself; temperatures in K. own_liquids: by system, trajectory of NPT exploration at
     the same temperature and pressure (with the potential before), and `labelers` for its reference
-    energies. criteria: the config's `assess` block.
+    energies. criteria: the config's `assess` block; limits: its `budget` block, for the run folder that the verdict's
+    generation lies in, where another generation takes at most `next_labels`; store: of its labels.
     """
     own_liquids, labelers = own_liquids or {}, labelers or {}
     verdict: dict = {"generation": generation}
@@ -85,6 +90,11 @@ def assess(
         "converged" if verdict["converged"] else "last generation" if generation >= last else "go on"
     )
     verdict["reasons"] = [test["sentence"] for test in tests]
+    if limits:
+        verdict["budget"] = budget.judge(limits, Path(verdict_file).parents[1], store, generation, next_labels)
+        if verdict["decision"] == "go on" and verdict["budget"]["exhausted"]:
+            verdict["decision"] = "budget spent"
+        verdict["reasons"].append(verdict["budget"]["sentence"])
     if potential_before is None:
         verdict["reasons"].append("No MD has been run with this potential yet: exploration must come first.")
     write_text(verdict_file, json.dumps(verdict, indent=1) + "\n")

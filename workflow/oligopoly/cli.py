@@ -1,4 +1,4 @@
-"""`oligopoly fit` and `oligopoly evaluate`: the trainer and the evaluator for people with files of their own.
+"""`oligopoly fit`, `evaluate` and `label`: trainer, evaluator and labelers for people with files of their own.
 
 References are read from `REF_energy` (eV), `REF_forces` (eV/A) and `REF_stress` (eV/A^3, ASE's sign); where such a key
 is missing, from what ASE calls `energy`, `forces` and `stress`. Other names are given with `--energy-key` and so on.
@@ -17,6 +17,7 @@ from ase import Atoms
 from oligopoly import frames as frame_files
 from oligopoly.errors import UserError
 from oligopoly.files import write_text
+from oligopoly.label import commands as label_commands
 
 KEYS = {"energy": "REF_energy", "forces": "REF_forces", "stress": "REF_stress"}
 
@@ -38,8 +39,8 @@ def fit(options: argparse.Namespace) -> None:
     from oligopoly.ace.fit import Weights
     from oligopoly.ace.fit import fit as fit_potential
 
-    train = [atoms for path in options.train for atoms in _labelled(path, options)]
-    test = _labelled(options.test, options) if options.test else []
+    train = _labelled(options.train, options)
+    test = _labelled([options.test], options) if options.test else []
     prefix = Path(options.output)
     result = fit_potential(
         train,
@@ -54,17 +55,27 @@ def fit(options: argparse.Namespace) -> None:
             volume=options.sigma_volume,
         ),
         ridge=options.ridge,
+        committee=options.committee,
         threads=options.threads,
     )  # fmt: skip
     sizes = ", ".join(f"{element} {count}" for element, count in result["functions_per_element"].items())
     print(f"functions per element: {sizes}; {result['rows']} rows; {result['seconds']['total']:.0f} s")
     _print_errors({name: result[name] for name in ("train", "test") if result[name]["all"]["frames"]})
-    print(f"wrote {prefix}.yaml, {prefix}.yace, {prefix}.asi, {prefix}.metrics.json, {prefix}.predictions.npz")
+    bars = result["calibration"]
+    if "force" in bars:
+        print(
+            f"error bars of forces: true / expected = {bars['force']['ratio']:.2f} on {bars['frames']} held-out frames "
+            f"(posterior times {bars['force_factor']:.1f})"
+        )
+    members = f", {prefix}.member_*.yaml and .yace ({options.committee})" if options.committee else ""
+    names = ("yaml", "yace", "asi", "factor.npz", "metrics.json", "predictions.npz")
+    print("wrote " + ", ".join(f"{prefix}.{name}" for name in names) + members)
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Energies, forces, stress and extrapolation grade of frames; errors where references are given."""
     from oligopoly.ace import potential as potentials
+    from oligopoly.ace.error_bars import ErrorBars
     from oligopoly.ace.evaluator import Evaluator
     from oligopoly.ace.metrics import Labels, errors, labels
     from oligopoly.progress import Progress
@@ -73,8 +84,11 @@ def evaluate(options: argparse.Namespace) -> None:
     frames = frame_files.read(options.frames)
     if not frames:
         raise UserError(f"{options.frames}: no frames in this file.")
-    _rename(frames, options, options.frames)
+    for atoms in frames:
+        _rename(atoms, options)
+    _check_keys(frames, options, options.frames)
     evaluator = Evaluator(potential, active_set=options.active_set, threads=options.threads)
+    bars = ErrorBars.load(options.error_bars) if options.error_bars else None
     predictions = []
     progress = Progress(len(frames), "evaluate", "frames")
     for number, atoms in enumerate(frames):
@@ -100,6 +114,10 @@ def evaluate(options: argparse.Namespace) -> None:
         if options.active_set is not None:
             atoms.arrays["ACE_gamma"] = np.asarray(result.gamma)
             atoms.info["ACE_max_gamma"] = float(np.max(result.gamma))
+        if bars:
+            deviations = bars.of(atoms)
+            atoms.info["ACE_energy_per_atom_std"] = deviations.energy
+            atoms.arrays["ACE_forces_std"] = deviations.forces
         progress.update()
     summary = errors(frames, predictions)
     for atoms in frames:
@@ -114,7 +132,8 @@ def evaluate(options: argparse.Namespace) -> None:
             atoms.info["REF_stress"] = reference.stress
     frame_files.write(options.output, frames)
     print(f"wrote {options.output}: ACE_energy, ACE_energies, ACE_forces, ACE_stress (periodic frames)" +
-          (", ACE_gamma, ACE_max_gamma" if options.active_set else ""))  # fmt: skip
+          (", ACE_gamma, ACE_max_gamma" if options.active_set else "") +
+          (", ACE_energy_per_atom_std, ACE_forces_std" if bars else ""))  # fmt: skip
     if summary["all"]["force_rmse_meV_A"] is None and summary["all"]["energy_rmse_meV_atom"] is None:
         print("no references in the frames, so no errors")
         return
@@ -124,47 +143,54 @@ def evaluate(options: argparse.Namespace) -> None:
     print(f"wrote {errors_file}")
 
 
-def _labelled(path: str, options: argparse.Namespace) -> list[Atoms]:
-    frames = frame_files.read(path)
-    if not frames:
-        raise UserError(f"{path}: no frames in this file.")
-    _rename(frames, options, path)
+def _labelled(paths: list[str], options: argparse.Namespace) -> frame_files.Stored:
+    """Frames that stay in their files, with references under our names; all have been looked at once."""
     from oligopoly.ace.metrics import labels
 
-    for number, atoms in enumerate(frames):
-        reference = labels(atoms)
-        if reference.energy is None and reference.forces is None:
-            raise UserError(
-                f"{path}, frame {number}: neither REF_energy nor REF_forces (nor ASE's energy and forces); "
-                f"there are {_names(atoms)}{_nearest('REF_forces', atoms)} "
-                "(--energy-key and --forces-key take other names)"
-            )
-    for what in ("energy", "forces"):
-        if all(getattr(labels(atoms), what) is None for atoms in frames):
-            hint = _nearest(KEYS[what], frames[0])
+    frames = frame_files.Stored(paths, lambda path, number, atoms: _rename(atoms, options))
+    for path in paths:
+        its = frame_files.Stored([path], frames.prepare)
+        if not len(its):
+            raise UserError(f"{path}: no frames in this file.")
+        _check_keys(its, options, path)
+        seen = {"energy": False, "forces": False}
+        for number, atoms in enumerate(its):
+            reference = labels(atoms)
+            if reference.energy is None and reference.forces is None:
+                raise UserError(
+                    f"{path}, frame {number}: neither REF_energy nor REF_forces (nor ASE's energy and forces); "
+                    f"there are {_names(atoms)}{_nearest('REF_forces', atoms)} "
+                    "(--energy-key and --forces-key take other names)"
+                )
+            for what in seen:
+                seen[what] |= getattr(reference, what) is not None
+        for what in (what for what, found in seen.items() if not found):
+            hint = _nearest(KEYS[what], its[0])
             print(f"oligopoly: {path}: no frame has a reference {what} ({KEYS[what]}){hint}", file=sys.stderr)
     return frames
 
 
-def _rename(frames: list[Atoms], options: argparse.Namespace, path: str) -> None:
+def _rename(atoms: Atoms, options: argparse.Namespace) -> None:
     """Move references with names given by the user to ours."""
     for what, ours in KEYS.items():
-        theirs = getattr(options, f"{what}_key")
-        if theirs is None:
-            continue
-        found = False
-        for atoms in frames:
-            results = atoms.calc.results if atoms.calc is not None else {}
-            source = atoms.arrays if what == "forces" else atoms.info
-            if theirs in source:
-                source[ours] = source[theirs]
-                found = True
-            elif theirs in results:
-                source[ours] = results[theirs]
-                found = True
-        if not found:
-            names, hint = _names(frames[0]), _nearest(theirs, frames[0])
-            raise UserError(f"{path}: no frame has '{theirs}' (--{what}-key); there are {names}{hint}")
+        found = _value(atoms, what, getattr(options, f"{what}_key"))
+        if found is not None:
+            (atoms.arrays if what == "forces" else atoms.info)[ours] = found
+
+
+def _check_keys(frames: Sequence[Atoms], options: argparse.Namespace, path: str) -> None:
+    """Raise UserError for a name given by the user that no frame has."""
+    for what in KEYS:
+        name = getattr(options, f"{what}_key")
+        if name is not None and all(_value(atoms, what, name) is None for atoms in frames):
+            names, hint = _names(frames[0]), _nearest(name, frames[0])
+            raise UserError(f"{path}: no frame has '{name}' (--{what}-key); there are {names}{hint}")
+
+
+def _value(atoms: Atoms, what: str, name: str | None):
+    """Of a frame what is called `name`, wherever ASE put it; None where there is no such thing."""
+    results = atoms.calc.results if atoms.calc is not None else {}
+    return (atoms.arrays if what == "forces" else atoms.info).get(name, results.get(name))
 
 
 def _nearest(name: str, atoms: Atoms) -> str:
@@ -232,7 +258,12 @@ def _parser() -> argparse.ArgumentParser:
         "--sigma-volume", type=_positive, default=3e-5,
         help="of the energy change on 1 %% of volume, eV/atom: the weight of the stress, default 0.00003",
     )  # fmt: skip
-    one.add_argument("--ridge", type=_positive, default=1e-9, help="relative regularisation, default 1e-9")
+    one.add_argument(
+        "--ridge", type=_positive, help="relative regularisation, e.g. 1e-9; default: a prior chosen by the data"
+    )
+    one.add_argument(
+        "--committee", type=int, default=0, metavar="N", help="draw N potentials from the posterior, default 0"
+    )
     one.set_defaults(run=fit)
 
     two = commands.add_parser(
@@ -241,8 +272,11 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("potential", help=".yaml or .yace")
     two.add_argument("frames", help="extended XYZ")
     two.add_argument("--active-set", metavar="FILE", help=".asi; adds the extrapolation grade gamma per atom")
+    two.add_argument("--error-bars", metavar="FILE", help=".factor.npz of the fit; adds standard deviations")
     two.add_argument("-o", "--output", default="out.extxyz", metavar="FILE", help="default: out.extxyz")
     two.set_defaults(run=evaluate)
+
+    label_commands.add_to(commands, _positive_integer)
     return parser
 
 

@@ -1,15 +1,18 @@
 """Pairs of molecules pushed together with the final potential: is there a hole between them?"""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from ase import Atoms
 
+from oligopoly import frames as frame_files
 from oligopoly.evaluation import evaluator
 from oligopoly.files import write_text
 from oligopoly.label.labeler import Labeler
 from oligopoly.md import trajectory
-from oligopoly.systems.contacts import contact_pool
+from oligopoly.systems.contacts import DISTANCES, contact_pool
 
 
 def scan(
@@ -17,33 +20,45 @@ def scan(
     potential: str | Path,
     liquid: str | Path,
     force_field: Labeler,
-    labeler: Labeler,
+    reference: Callable[[list[Atoms]], np.ndarray],
     *,
+    every: int = 1,
     system: str,
     pairs: int,
     max_energy: float,
     seed: int,
 ) -> None:
-    """Write energies (eV) of `pairs` approaching pairs by ACE and by `labeler` over distance (A).
+    """Write energies (eV) of `pairs` approaching pairs by ACE and by the reference over distance (A).
 
     The pairs come from the trajectory `liquid`; each is pushed until the energy of `force_field`,
-    which is cheap, has risen by `max_energy` (eV). Energies are relative to the widest distance.
+    which is cheap, has risen by `max_energy` (eV). `reference` gives energies (eV) of frames, NaN
+    where it has none; `every` takes every so many distances only. Energies are relative to the
+    widest distance.
     """
     run = trajectory.read(liquid)
     frames = [run.atoms(k) for k in range(len(run))]
+    for k, atoms in enumerate(frames):
+        frame_files.set_origin(atoms, system, 0, "contact-scan", k)
     scans = contact_pool(
-        frames, force_field.topology, pairs, lambda a: force_field.label(a).energy, max_energy, seed
-    )
+        frames, force_field.topology, pairs, lambda a: force_field.label(a).energy, max_energy, seed,
+        DISTANCES[::every],
+    )  # fmt: skip
+    scans = [scan for scan in scans if len(scan) > 2]
+    energies = reference([atoms for scan in scans for atoms in scan])
+    known = np.split(energies, np.cumsum([len(scan) for scan in scans])[:-1])
     engine = evaluator(potential)
     found = []
-    for number, approach in enumerate(frames for frames in scans if len(frames) > 2):
-        reference = np.array([labeler.label(a).energy for a in approach])
+    for number, (approach, values) in enumerate(zip(scans, known, strict=False)):
+        there = np.isfinite(values)
+        if there.sum() < 3:
+            continue
+        approach, values = [a for a, ok in zip(approach, there, strict=True) if ok], values[there]
         ace = np.array([engine.compute(a.numbers, a.positions, None, None).energy for a in approach])
         found.append(
             {
                 "name": f"pair {number}",
                 "distances": [a.info["contact_distance"] for a in approach],
-                "reference_eV": (reference - reference[0]).tolist(),
+                "reference_eV": (values - values[0]).tolist(),
                 "ace_eV": (ace - ace[0]).tolist(),
             }
         )

@@ -26,7 +26,7 @@ def evaluator(potential_file: str | Path) -> "Evaluator | PaceEvaluator":
 
 def predict(potential_file: str | Path, frames: Sequence[Atoms]) -> list[Labels]:
     """Energy, forces and (where periodic) stress of each frame."""
-    return predictions(evaluator(potential_file), frames)
+    return list(predictions(evaluator(potential_file), frames))
 
 
 class PaceEvaluator:

@@ -3,9 +3,11 @@
 import contextlib
 import logging
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from oligopoly.errors import UserError
@@ -29,6 +31,7 @@ def logged(path: str | Path) -> Iterator[None]:
     with open(path, "w") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    print(where(), flush=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     try:
         yield
@@ -42,3 +45,15 @@ def logged(path: str | Path) -> Iterator[None]:
         sys.stderr.flush()
         os.write(terminal, (message + "\n").encode())
         sys.exit(1)
+
+
+def where() -> str:
+    """The place a process runs at: time, SLURM job, host, processors, GPUs."""
+    job = os.environ.get("SLURM_JOB_ID")
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return (
+        f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}, "
+        + (f"SLURM job {job} on {os.environ.get('SLURMD_NODENAME', '?')}" if job else f"on {socket.gethostname()}")
+        + f", {os.environ.get('SLURM_CPUS_PER_TASK') or len(os.sched_getaffinity(0))} CPUs, "
+        + (f"GPU {gpu}" if gpu else "no GPU")
+    )

@@ -24,14 +24,15 @@ def make_pool(
     clusters: Mapping,
     contacts: Mapping,
     test_share: float,
+    clusters_only: bool,
     seed: int,
 ) -> None:
     """Write periodic frames, clusters and contacts of one system, each marked train or test.
 
     trajectories: reference MD by state point. energy (eV) of a pair of molecules ends a contact scan
-    where it has risen by `contacts["max_energy"]`. The other arguments are the config's `pool`
-    block. What is held out comes from the end of each trajectory, so it is not a neighbour in time
-    of what is learned from.
+    where it has risen by `contacts["max_energy"]`. clusters_only leaves the periodic frames out.
+    The other arguments are the config's `pool` block. What is held out comes from the end of each
+    trajectory, so it is not a neighbour in time of what is learned from.
     """
     frames = {}
     for state, path in trajectories.items():
@@ -61,7 +62,7 @@ def make_pool(
         found += [atoms for scan in scans for atoms in scan]
         for atoms in found:
             atoms.info["split"] = split
-        pool += found
+        pool += [atoms for atoms in found if not (clusters_only and atoms.pbc.any())]
     frame_files.write(pool_file, pool)
 
 

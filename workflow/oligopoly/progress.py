@@ -26,13 +26,13 @@ class Progress:
         left = elapsed * (self.total - self.done) / self.done if self.done else float("nan")
         print(
             f"{self.label}: {self.done:g}/{self.total:g} {self.unit}".rstrip()
-            + f", {_clock(elapsed)} so far, ends in about {_clock(left)}",
+            + f", {clock(elapsed)} so far, ends in about {clock(left)}",
             file=sys.stderr,
             flush=True,
         )
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     if seconds != seconds:
         return "?"
     minutes, rest = divmod(int(seconds + 0.5), 60)

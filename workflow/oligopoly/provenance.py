@@ -35,7 +35,7 @@ def write(
         "generation": verdict["generation"],
         "decision": verdict["decision"],
         "reasons": verdict["reasons"],
-        "training_set": {"file": train, "sha256": _sha256(train), "origins": _origins(train)},
+        "training_set": {"file": train, "sha256": _sha256(train), "origins": origins(train)},
         "seed": config["seed"],
         "oligopoly": oligopoly.__version__,
         "git_commit": _git_commit(),
@@ -47,7 +47,7 @@ def write(
     write_text(config_file, yaml.safe_dump(config, sort_keys=False))
 
 
-def _origins(train: str) -> dict[str, int]:
+def origins(train: str | Path) -> dict[str, int]:
     """Number of training structures by system, generation, sampler and kind."""
     counts = Counter(
         "{origin_system}, generation {origin_generation}, {origin_sampler}, {config_type}".format(

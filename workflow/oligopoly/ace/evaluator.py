@@ -14,10 +14,14 @@ from ase.data import atomic_numbers, chemical_symbols
 
 from oligopoly.ace import kernel, neighbours, terms
 from oligopoly.ace.active_set import ActiveSet
+from oligopoly.ace.grade import Grader
 from oligopoly.ace.potential import Potential, read
 from oligopoly.errors import UserError
 
 _NONE = np.zeros(3, dtype=bool)
+_EMPTY = np.zeros((0, 8))
+# Blocks of atoms whose B-basis functions are made at a time: these should stay in the cache.
+BLOCKS = 32
 
 
 @dataclass
@@ -55,8 +59,10 @@ class Evaluator:
         self._counts = [len(potential.functions.get(element, [])) for element in self.elements]
         # plans with and without invariants, and their working spaces, the latter made when first needed
         self._flats = {False: _flatten(potential, False)}
+        self._near, self._far = _cutoffs(self._flats[False], potential)
         self._spaces: dict[bool, list] = {}
         self.active_set = None if active_set is None else _inverses(active_set, potential, self._counts)
+        self._graders = [Grader(inverse) for inverse in self.active_set or []]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._list: neighbours.List | None = None
 
@@ -70,73 +76,78 @@ class Evaluator:
         """
         if gamma and self.active_set is None:
             raise UserError(
-                "The extrapolation grade needs an active set: "
-                "Evaluator(potential.yaml, active_set=potential.asi)."
+                "The extrapolation grade needs an active set: Evaluator(potential.yaml, active_set=potential.asi)."
             )
-        energies, forces, virial, invariants, species = self._run(numbers, positions, cell, pbc, gamma)
+        grades = np.zeros(len(numbers)) if gamma else None
+
+        def grade(atoms, element, invariants):
+            grades[atoms] = self._graders[element](invariants)
+
+        energies, forces, virial = self._run(numbers, positions, cell, pbc, grade if gamma else None)
         return Result(
             energy=float(energies.sum()),
             energies=energies,
             forces=forces,
             virial=virial,
-            gamma=self._gamma(invariants, species) if gamma else None,
+            gamma=grades,
         )
 
     def projections(self, numbers, positions, cell=None, pbc=None) -> list[np.ndarray]:
         """B-basis projections per atom, each as long as its element's function list and in its order."""
         if not isinstance(self.potential, Potential):
-            raise UserError(
-                "Projections need the B-basis: use the .yaml file of the potential, not the .yace."
-            )
-        *_, invariants, species = self._run(numbers, positions, cell, pbc, True)
-        return [invariants[i, : self._counts[s]] for i, s in enumerate(species)]
+            raise UserError("Projections need the B-basis: use the .yaml file of the potential, not the .yace.")
+        found: list = [None] * len(numbers)
 
-    def _gamma(self, invariants: np.ndarray, species: np.ndarray) -> np.ndarray:
-        grade = np.zeros(len(species))
-        for k, inverse in enumerate(self.active_set):
-            here = np.flatnonzero(species == k)
-            if len(here) and self._counts[k]:
-                grade[here] = np.abs(invariants[here, : self._counts[k]] @ inverse).max(axis=1)
-        return grade
+        def keep(atoms, element, invariants):
+            for atom, row in zip(atoms, invariants, strict=True):
+                found[atom] = row.copy()
 
-    def _run(self, numbers, positions, cell, pbc, want_invariants):
+        self._run(numbers, positions, cell, pbc, keep)
+        return found
+
+    def _run(self, numbers, positions, cell, pbc, use_invariants=None):
+        """Energies (N,), forces (N, 3) and virial (3, 3). `use_invariants(atoms, element, values)` is called with
+        the B-basis functions of a part of the atoms, all of one element, at a time."""
         positions = np.ascontiguousarray(positions, dtype=float)
-        if not np.isfinite(positions).all():
-            raise UserError("Positions are not finite: the simulation has gone wrong before this call.")
-        pbc = _NONE if pbc is None else np.array(np.broadcast_to(pbc, 3), dtype=bool)
+        pbc = _NONE if pbc is None else np.asarray(pbc, dtype=bool)
+        if pbc.shape != (3,):
+            pbc = np.array(np.broadcast_to(pbc, 3))
         cell = np.zeros((3, 3)) if cell is None else np.ascontiguousarray(cell, dtype=float)
         if self._list is None or not np.array_equal(numbers, self._numbers):
             self._atoms(numbers)
             self._build(positions, cell, pbc)
         elif not self._list.valid(positions, cell, pbc):
             self._build(positions, cell, pbc)
-        species, flat = self._species, self._plan(want_invariants)
+        flat = self._plan(use_invariants is not None)
+        spaces = self._spaces[use_invariants is not None]
         xyz = self._list.extended(positions, cell)
-        energies = self._e0[species]
-        invariants = np.zeros((len(species) if want_invariants else 0, max(self._counts, default=0)))
-        share = -(-len(self._blocks) // self.threads)
-        workers = []
-        for worker, space in enumerate(self._spaces[want_invariants]):
+        energies = self._e0[self._species]
+
+        def work(worker: int):
             forces, virial = np.zeros((len(xyz), 3)), np.zeros(6)
-            arguments = (
-                min(worker * share, len(self._blocks)), min((worker + 1) * share, len(self._blocks)),
-                self._blocks, self._centres, xyz, self._list.first, self._list.neighbours,
-                flat.meta, flat.shells, flat.pairs, flat.ints, flat.floats, flat.coefficients,
-                *space, want_invariants, invariants, energies, forces, virial,
-            )  # fmt: skip
-            workers.append((arguments, forces, virial))
-        if self._pool is None:
-            kernel.evaluate(*workers[0][0])
-        else:
-            futures = [self._pool.submit(kernel.evaluate, *arguments) for arguments, _, _ in workers]
-            for future in futures:
-                future.result()
-        folded = kernel.fold(
-            sum((w[1] for w in workers[1:]), workers[0][1]), self._list.owner, len(species)
-        )
-        xx, yy, zz, yz, xz, xy = sum(w[2] for w in workers)
-        virial = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-        return energies, folded, virial, invariants, species
+            # blocks in turn, so that all workers get atoms with many and with few neighbours; by elements, in
+            # parts whose B-basis functions stay in the cache
+            part = BLOCKS * self.threads if use_invariants else len(self._blocks)
+            for element, (first, last) in enumerate(self._ranges if use_invariants else [(0, len(self._blocks))]):
+                for begin in range(first, last, part):
+                    blocks = np.arange(begin + worker, min(begin + part, last), self.threads)
+                    invariants = self._invariants(worker, len(blocks), element) if use_invariants else _EMPTY
+                    kernel.evaluate(
+                        begin + worker, min(begin + part, last), self.threads, self._blocks, self._centres, xyz,
+                        self._list.near_first, self._list.near, self._list.far_first, self._list.far,
+                        flat.meta, flat.shells, flat.pairs, flat.ints, flat.floats, flat.coefficients,
+                        *spaces[worker], invariants, energies, forces, virial,
+                    )  # fmt: skip
+                    if use_invariants and len(blocks):
+                        atoms = self._blocks[blocks].ravel()
+                        atoms = atoms[atoms >= 0]
+                        use_invariants(atoms, element, invariants[: len(atoms), : self._counts[element]])
+            return forces, virial
+
+        done = [work(0)] if self._pool is None else list(self._pool.map(work, range(self.threads)))
+        folded = kernel.fold(sum((f for f, _ in done[1:]), done[0][0]), self._list.owner, len(positions))
+        xx, yy, zz, yz, xz, xy = sum(v for _, v in done)
+        return energies, folded, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
 
     def _atoms(self, numbers) -> None:
         """Take note of the atoms: their element indices."""
@@ -144,16 +155,16 @@ class Evaluator:
         species = self._index[numbers]
         if (species < 0).any():
             unknown = sorted({chemical_symbols[z] for z in numbers[species < 0]})
-            raise UserError(
-                f"The potential knows {', '.join(self.elements)}, but not {', '.join(unknown)}."
-            )
+            raise UserError(f"The potential knows {', '.join(self.elements)}, but not {', '.join(unknown)}.")
         self._numbers, self._species = numbers, species
 
     def _build(self, positions, cell, pbc) -> None:
         """New neighbour list, and blocks of eight atoms of one element with as many neighbours."""
+        if not np.isfinite(positions).all():
+            raise UserError("Positions are not finite: the simulation has gone wrong before this call.")
         count, species = len(self.elements), self._species
-        self._list = neighbours.build(species, count, positions, cell, pbc, self.cutoff, self.skin)
-        sizes = np.diff(self._list.first, axis=1)
+        self._list = neighbours.build(species, self._near, self._far, positions, cell, pbc, self.skin)
+        sizes = np.diff(self._list.near_first, axis=1)
         order = np.lexsort((sizes.sum(axis=1), species))
         blocks, centres = [], []
         for k in range(count):
@@ -163,9 +174,16 @@ class Evaluator:
             blocks.append(rows)
             centres += [k] * len(rows)
         self._blocks = np.concatenate(blocks)
+        ends = np.cumsum([0] + [len(rows) for rows in blocks]).tolist()
+        self._ranges = list(zip(ends, ends[1:], strict=False))
         self._centres = np.array(centres, dtype=np.int64)
         self._slots = int(sizes.max(axis=0, initial=0).sum()) + 1
         self._spaces = {}
+
+    def _invariants(self, worker: int, blocks: int, element: int) -> np.ndarray:
+        """Room for the B-basis functions of the atoms of some blocks, rounded up for the kernel."""
+        width = -(-self._counts[element] // 8)
+        return self._rooms[worker][: 64 * blocks * width].reshape(8 * blocks, 8 * width)
 
     def _plan(self, invariants: bool) -> "_Flat":
         """Plans of all elements; the one for energies is several times smaller."""
@@ -173,6 +191,9 @@ class Evaluator:
             self._flats[invariants] = _flatten(self.potential, invariants)
         flat = self._flats[invariants]
         if invariants not in self._spaces:
+            if invariants:
+                widest = -(-max(self._counts) // 8)
+                self._rooms = [_aligned(BLOCKS * 64 * widest) for _ in range(self.threads)]
             self._spaces[invariants] = [flat.working_space(self._slots) for _ in range(self.threads)]
         return flat
 
@@ -193,7 +214,7 @@ class _Flat:
     def working_space(self, slots: int):
         """(work, distance, indices) for blocks with up to `slots` neighbour slots."""
         work = _aligned(8 * (self.per_block + slots * self.per_slot))
-        return work, _aligned(slots * 32).reshape(slots, 4, 8), np.empty((slots, 8), np.int64)
+        return work, _aligned(slots * 40).reshape(slots, 5, 8), np.empty((slots, 8), np.int64)
 
 
 def _aligned(size: int) -> np.ndarray:
@@ -216,9 +237,7 @@ def _flatten(potential, invariants: bool) -> _Flat:
         at = sum(len(part) for part in store)
         values = np.asarray(values, dtype=dtype).ravel()
         # floats start at multiples of eight, so that vectors of the tables are aligned
-        store.append(
-            np.concatenate([values, np.zeros(-len(values) % 8, dtype)]) if dtype is float else values
-        )
+        store.append(np.concatenate([values, np.zeros(-len(values) % 8, dtype)]) if dtype is float else values)
         return at
 
     lmax_all, per_slot = 0, 0
@@ -233,56 +252,86 @@ def _flatten(potential, invariants: bool) -> _Flat:
             put(ints, columns, np.int64),
         )
         head[kernel.S_VAL] = put(floats, values, float)
-        linear = np.zeros(plan.rows)
-        for row, c in plan.linear.items():
-            linear[row] = c
-        head[kernel.LINEAR] = put(floats, linear, float)
-        pairs_of_rows = [(x, plan.rows if y < 0 else y) for f in plan.invariants for x, y, _ in f]
         head[kernel.B_COUNT] = len(plan.invariants)
         head[kernel.B_PTR] = put(ints, np.cumsum([0] + [len(f) for f in plan.invariants]), np.int64)
-        head[kernel.B_IDX] = put(ints, pairs_of_rows, np.int64)
+        head[kernel.B_IDX] = put(ints, [(x, y) for f in plan.invariants for x, y, _ in f], np.int64)
         head[kernel.B_VAL] = put(floats, [c for f in plan.invariants for *_, c in f], float)
         slot = 0
         present = [b for b, mu in enumerate(elements) if (elements[a], mu) in potential.bonds]
         for b, shell in zip(present, plan.shells, strict=True):
-            bond = potential.bonds[(elements[a], elements[b])]
+            bond = potential.bonds[elements[a], elements[b]]
             head[kernel.ZBL] = bond.inner_cutoff_type == "zbl"
-            if not shell.radials:
-                continue
-            table, groups = _table(shell)
-            entries = [
-                [len(columns), row, *columns]
-                for row, columns in zip(shell.rows, shell.radials, strict=True)
-            ]
+            _put_pair(potential, elements[a], elements[b], invariants, shells[a, b], pairs[a, b], put, ints, floats)
+            shells[a, b, kernel.FAR] = shell.reach < bond.rcut
+            head[kernel.HAS_FAR] |= shells[a, b, kernel.FAR]
+            table, groups = _table(shell.values, shell.slopes, shell.reach)
+            entries = [[len(columns), row, *columns] for row, columns in zip(shell.rows, shell.radials, strict=True)]
             starts = len(entries) + np.cumsum([0] + [len(entry) for entry in entries[:-1]])
             lists = [*starts, *(x for entry in entries for x in entry)]
             lmax = len(shell.radials) - 1
-            shells[a, b] = (
+            shells[a, b, : kernel.LISTS + 1] = (
                 put(floats, table, float), len(shell.values) - 1, shell.values.shape[1], groups, lmax,
-                put(ints, lists, np.int64), shell.core_row,
+                put(ints, lists, np.int64),
             )  # fmt: skip
-            per_bin = (len(shell.values) - 1) / shell.rcut
-            pairs[a, b] = shell.rcut**2, shell.rcut, per_bin, bond.r_in, bond.delta_in
+            per_bin = (len(shell.values) - 1) / shell.reach
+            pairs[a, b, [kernel.REACH, kernel.PER_BIN]] = shell.reach, per_bin
             lmax_all = max(lmax_all, lmax)
             slot = max(slot, (lmax + 1) ** 2 + 16 * groups)
         per_slot = max(per_slot, slot)
     return _Flat(
         meta, shells, pairs, np.concatenate(ints), np.concatenate([*floats, np.zeros(8)]),
         kernel.angular_coefficients(lmax_all),
-        per_slot, 2 * (max(plan.rows for plan in plans) + 1),
+        per_slot, 2 * max(plan.rows for plan in plans),
     )  # fmt: skip
 
 
-def _table(shell: terms.Shell) -> tuple[np.ndarray, int]:
-    """(knots, 2, functions): values, and slopes times the bin width; and how many eights `functions`
-    are.
+def _put_pair(potential, a, b, invariants, shell, values, put, ints, floats) -> None:
+    """Tables of what depends on the distance of `a` and `b` alone, and where they are."""
+    bond, own, other = potential.bonds[a, b], terms.pair(potential, a, b), terms.pair(potential, b, a)
+    bins = len(own.values) - 1
+    width = bond.rcut / bins
+    values[[kernel.PAIR_PER_BIN, kernel.R_IN, kernel.DELTA_IN]] = 1.0 / width, bond.r_in, bond.delta_in
+    mine = _polynomials(own.values, own.slopes, width)
+    both = mine + (_polynomials(other.values, other.slopes, width) if other else 0.0)
+    table = np.zeros((bins + 1, 8))
+    table[:-1, :4] = mine.T
+    # the slope of c0 + c1 t + c2 t^2 + c3 t^3
+    table[:-1, 4:7] = (both[1:] * np.array([[1.0], [2.0], [3.0]]) / width).T
+    shell[[kernel.PAIR_TABLE, kernel.PAIR_BINS]] = put(floats, table, float), bins
+    if own.core is not None:
+        shell[kernel.CORE_TABLE] = put(floats, _polynomials(own.core, own.core_slopes, width).T, float)
+    if invariants:
+        shell[[kernel.SINGLE_TABLE, kernel.SINGLES, kernel.SINGLE_NUMBERS]] = (
+            put(floats, _table(own.singles, own.single_slopes, bond.rcut)[0], float),
+            len(own.functions),
+            put(ints, own.functions, np.int64),
+        )
+
+
+def _polynomials(values: np.ndarray, slopes: np.ndarray, width: float) -> np.ndarray:
+    """Coefficients (4, bins) of the cubic Hermite polynomials in the fraction of each bin."""
+    f0, f1, d0, d1 = values[:-1], values[1:], width * slopes[:-1], width * slopes[1:]
+    return np.stack([f0, d0, 3 * (f1 - f0) - 2 * d0 - d1, 2 * (f0 - f1) + d0 + d1])
+
+
+def _cutoffs(flat: _Flat, potential) -> tuple[np.ndarray, np.ndarray]:
+    """Cutoffs (elements, elements) of the near and far lists, see `neighbours.build`."""
+    far = np.zeros(flat.shells.shape[:2])
+    for a, b in np.argwhere(flat.shells[:, :, kernel.FAR] == 1):
+        far[a, b] = potential.bonds[potential.elements[a], potential.elements[b]].rcut
+    return flat.pairs[:, :, kernel.REACH], far
+
+
+def _table(values: np.ndarray, slopes: np.ndarray, reach: float) -> tuple[np.ndarray, int]:
+    """(knots + 2, 2, functions): values, and slopes times the bin width; and how many eights
+    `functions` are. The last bin is zero, for all distances beyond.
 
     Rows are not padded, to keep the table in the cache: the last eight of a row read into the next one,
     and what they find there is not used.
     """
-    knots, functions = shell.values.shape
-    width = shell.rcut / (knots - 1)
-    table = np.stack([shell.values, width * shell.slopes], axis=1)
+    knots, functions = values.shape
+    table = np.stack([values, reach / (knots - 1) * slopes], axis=1)
+    table = np.concatenate([table, np.zeros((2, 2, functions))])
     return np.concatenate([table.ravel(), np.zeros(8)]), -(-functions // 8)
 
 
@@ -302,9 +351,7 @@ def _symmetric(quadratic: dict[tuple[int, int], float], rows: int):
 def _inverses(active_set, potential, counts: list[int]) -> list[np.ndarray]:
     """Inverse matrix per element, checked against the basis."""
     if not isinstance(potential, Potential):
-        raise UserError(
-            "An active set belongs to a B-basis: give the .yaml file of the potential, not the .yace."
-        )
+        raise UserError("An active set belongs to a B-basis: give the .yaml file of the potential, not the .yace.")
     if isinstance(active_set, (str, Path)):
         active_set = ActiveSet.read(active_set)
     active_set = getattr(active_set, "inverse", active_set)

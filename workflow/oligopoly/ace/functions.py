@@ -7,6 +7,7 @@ rank + sum of n + sum of l ("power order"), and takes the same number from each 
 
 import dataclasses
 import itertools
+from collections.abc import Container, Sequence
 from functools import cache
 
 import numpy as np
@@ -17,6 +18,9 @@ from oligopoly.ace.potential import BasisFunction, Bond, ordered
 from oligopoly.errors import UserError
 
 NEAR = 3  # radial functions of the near shell, see `bonds`
+PAIR_FUNCTIONS = 14  # of rank 1 for each neighbour element, among `candidates`
+# Where pair functions reach further than this (Angstrom) beyond the far shell, the shells end for good: see `_shells`
+FADE = 0.5
 
 
 @cache
@@ -111,6 +115,50 @@ def select(
     return chosen
 
 
+def candidates(
+    elements: list[str], count: int, l_max: Sequence[int], pairs: Container[tuple[str, str]]
+) -> dict[str, list[BasisFunction]]:
+    """The `count` simplest functions of each element, with zero coefficients, for a choice among them.
+
+    Simple is a small sum of n - 1 and l over the neighbours, and two for each neighbour after the first. No shares of
+    blocks: what a block is worth, data tell. `l_max` by rank; `pairs` are the sorted pairs of elements that occur.
+    Elements of the result: sorted; functions: in pacemaker's internal order.
+    """
+    elements = sorted(set(elements))
+    chosen = {}
+    for central in elements:
+        neighbours = [e for e in elements if (min(central, e), max(central, e)) in pairs]
+        found: list[tuple[float, BasisFunction]] = []
+        for reach in itertools.count(4, 2):
+            before, found = len(found), _simplest(central, neighbours, l_max, reach)
+            if len(found) >= count or len(found) == before:
+                break
+        chosen[central] = ordered([f for _, f in found[:count]], elements)
+    return chosen
+
+
+def _simplest(central: str, elements: list[str], l_max: Sequence[int], reach: int) -> list[tuple[float, BasisFunction]]:
+    """(cost, function) for all functions up to a cost, in its order; see `candidates`."""
+    found = []
+    for n in range(1, PAIR_FUNCTIONS + 1):
+        found += [(0.0, BasisFunction((central, e), (n,), (0,))) for e in elements]
+    for rank, l_top in enumerate(l_max[1:], start=2):
+        budget = reach - 2 * (rank - 1)
+        orders = [n for n in itertools.product(range(1, budget + 2), repeat=rank) if sum(n) - rank <= budget]
+        for neighbours in itertools.combinations_with_replacement(elements, rank):
+            for n in orders:
+                labels = tuple(zip(neighbours, n, strict=True))
+                if any(a > b for a, b in itertools.pairwise(labels)):  # the same product in another order
+                    continue
+                distinct = sorted(set(labels))
+                pattern = tuple(distinct.index(label) for label in labels)
+                for l, lint in independent_couplings(pattern, l_top):
+                    cost = 2 * (rank - 1) + sum(n) - rank + sum(l)
+                    if cost <= reach:
+                        found.append((cost, BasisFunction((central, *neighbours), n, l, lint)))
+    return sorted(found, key=lambda entry: entry[0])
+
+
 def _block(
     central: str, partners: tuple[str, ...], n_max: list[int], l_max: list[int], at_most: int
 ) -> list[BasisFunction]:
@@ -172,7 +220,7 @@ def bonds(
         bond = Bond(
             nradmax=nradmax,
             lmax=lmax,
-            nradbase=max(nradbase, 20) if many_body_cutoffs else nradbase,
+            nradbase=max(nradbase, _resolution(cutoff, many_body_cutoffs)),
             radbase="ChebExpCos",
             radparameters=[4.0],
             radcoefficients=np.zeros(0),
@@ -189,11 +237,25 @@ def bonds(
     return result
 
 
+def _resolution(cutoff: float, many_body_cutoffs: tuple[float, float] | None) -> int:
+    """How many base functions express the shells."""
+    if many_body_cutoffs is None:
+        return 1
+    return 60 if _fades(cutoff, many_body_cutoffs[1]) else 20
+
+
+def _fades(cutoff: float, far: float) -> bool:
+    return far + FADE < 0.9 * cutoff
+
+
 def _shells(bond: Bond, near: float, far: float) -> np.ndarray:
     """Coefficients (nradmax, nradbase) of radial functions that end at `near` (the first `NEAR`) and `far`.
 
     Least squares over the distances that occur; 20 base functions with a cutoff of 5 A follow ChebExpCos of 2.5 A
-    to 0.1 % of its height.
+    to 0.1 % of its height. Where the cutoff is much longer than `far`, distances beyond far + FADE get a weight of
+    1e12, and more base functions: the shells are then below 1e-13 of their height there, that is zero, and
+    neighbours further away than that cost next to nothing (`terms.NEGLIGIBLE`); near `far` they differ by a few per
+    cent from the shape aimed at.
     """
     r = np.linspace(0.6, bond.rcut, 1000)
     available, _ = radial.base(bond, r)
@@ -206,6 +268,13 @@ def _shells(bond: Bond, near: float, far: float) -> np.ndarray:
         # a softer lambda than that of the base functions resolves the whole of the shorter range
         shell = dataclasses.replace(bond, rcut=reach, radparameters=[2.0], nradbase=count)
         wanted[first : first + count] = radial.base(shell, np.minimum(r, reach))[0]
+    if _fades(bond.rcut, far):
+        weights = np.where(r > far + FADE, 1e12, 1.0)
+        # the ridge keeps the coefficients of order ten, as below
+        available = np.hstack([available * weights, 1e-3 * np.eye(bond.nradbase)])
+        wanted = np.hstack([wanted, np.zeros((bond.nradmax, bond.nradbase))])
+        coefficients, *_ = np.linalg.lstsq(available.T, wanted.T, rcond=1e-16)
+        return coefficients.T
     # coefficients of order ten: larger ones, which follow no better, would magnify the round-off of the tables
     coefficients, *_ = np.linalg.lstsq(available.T, wanted.T, rcond=1e-6)
     return coefficients.T

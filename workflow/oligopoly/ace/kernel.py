@@ -1,31 +1,50 @@
 """The inner loops of the evaluator: eight central atoms of one element at a time, one per SIMD lane.
 
 Every array of the working space is `[index][8 lanes]`; a block of eight atoms goes through
-filter (neighbours within the cutoff) -> radial and angular functions -> atomic base (leaves) ->
+filter (neighbours within reach) -> radial and angular functions -> atomic base (leaves) ->
 products and quadratic form -> adjoints -> forces. Lanes with fewer neighbours than their block get
-dummies at r = rcut, where everything is zero.
-
-All of it stands in one file because numba's cache of `evaluate` does not notice edits elsewhere: after
-an edit of `simd`, delete `__pycache__`.
+dummies far away, in the last bin of each table, where everything is zero.
 """
 
 import math
+from pathlib import Path
 
 import numpy as np
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 
 from oligopoly.ace import simd
-from oligopoly.ace.simd import floor, gather, load, load_from, peek, poke, splat, sqrt, store, total
+from oligopoly.ace.simd import (
+    floor,
+    gather,
+    gather_component,
+    load,
+    load_from,
+    peek,
+    poke,
+    splat,
+    sqrt,
+    store,
+    total,
+)  # fmt: skip
 
 # columns of `meta`, one row per central element
 (
-    ROWS, LEAVES, PRODUCTS, PRODUCTS_AT, S_PTR, S_IDX, S_VAL, LINEAR,
-    B_COUNT, B_PTR, B_IDX, B_VAL, ZBL, META,
+    ROWS, LEAVES, PRODUCTS, PRODUCTS_AT, S_PTR, S_IDX, S_VAL,
+    B_COUNT, B_PTR, B_IDX, B_VAL, ZBL, HAS_FAR, META,
 ) = range(14)  # fmt: skip
-# columns of `shells`, one row per (central element, neighbour element)
-TABLE, BINS, FUNCTIONS, GROUPS, LMAX, LISTS, CORE, SHELL = range(8)
-# columns of `pair_values`: cutoff squared, cutoff, bins per Angstrom, inner cutoff of zbl and its width
-RCUT2, RCUT, PER_BIN, R_IN, DELTA_IN, PAIR = range(6)
+# columns of `shells`, one row per (central element, neighbour element): functions of rank > 1, and
+# functions of the distance alone; CORE_TABLE is -1 without a core, TABLE is -1 without anything
+(
+    TABLE, BINS, FUNCTIONS, GROUPS, LMAX, LISTS,
+    PAIR_TABLE, PAIR_BINS, CORE_TABLE, SINGLE_TABLE, SINGLES, SINGLE_NUMBERS, FAR, SHELL,
+) = range(14)  # fmt: skip
+# columns of `pair_values`: reach of functions of rank > 1, bins per Angstrom of their table and of
+# those of the distance alone, inner cutoff of zbl and its width
+REACH, PER_BIN, PAIR_PER_BIN, R_IN, DELTA_IN, PAIR = range(6)
+
+# distance of dummies, where all tables are zero
+NOWHERE = 1e3
 
 _options = dict(nogil=True, cache=True, error_model="numpy")
 _inlined = dict(_options, forceinline=True)
@@ -49,9 +68,7 @@ def angular_coefficients(lmax: int) -> np.ndarray:
 
 
 @njit(**_options)
-def _filter(
-    members, count, xyz, first, elements, neighbours, e, rcut2, rcut, distance, indices, slot0, dummy
-):
+def _filter(members, count, xyz, first, elements, neighbours, e, rcut2, distance, indices, slot0, dummy):
     """Neighbours of element `e` within the cutoff: vectors to `distance`, indices to `indices`.
 
     Returns the number of slots. Without branches: each candidate is written to the next free slot, which
@@ -67,18 +84,18 @@ def _filter(
         for p in range(peek(first, row), peek(first, row + 1)):
             j = peek(neighbours, p)
             dx, dy, dz = peek(xyz, 3 * j) - x, peek(xyz, 3 * j + 1) - y, peek(xyz, 3 * j + 2) - z
-            poke(distance, 4 * slot - 3 * k, dx)
-            poke(distance, 4 * slot - 3 * k + 8, dy)
-            poke(distance, 4 * slot - 3 * k + 16, dz)
+            poke(distance, 5 * slot - 4 * k, dx)
+            poke(distance, 5 * slot - 4 * k + 8, dy)
+            poke(distance, 5 * slot - 4 * k + 16, dz)
             poke(indices, slot, j)
             slot += 8 * (dx * dx + dy * dy + dz * dz < rcut2)
         counts[k] = slot // 8 - slot0
         width = max(width, counts[k])
     for k in range(8):
         for s in range(slot0 + counts[k], slot0 + width):
-            poke(distance, 32 * s + k, rcut)
-            poke(distance, 32 * s + k + 8, 0.0)
-            poke(distance, 32 * s + k + 16, 0.0)
+            poke(distance, 40 * s + k, NOWHERE)
+            poke(distance, 40 * s + k + 8, 0.0)
+            poke(distance, 40 * s + k + 16, 0.0)
             poke(indices, 8 * s + k, dummy)
     return width
 
@@ -267,16 +284,15 @@ def _backward(x, g, products):
 
 
 @njit(**_options)
-def _quadratic(x, g, rows, pointers, columns, values, linear):
-    """G = S X + c for all rows; the energy c.X + X.S X / 2 of each lane."""
+def _quadratic(x, g, rows, pointers, columns, values):
+    """G = S X for all rows; the energy X.S X / 2 of each lane."""
     energy = splat(0.0)
     for row in range(rows):
-        c = splat(linear[row])
-        s = c
+        s = splat(0.0)
         for p in range(peek(pointers, row), peek(pointers, row + 1)):
             s = s + peek(values, p) * load(x, peek(columns, p))
         store(g, row, s)
-        energy = energy + (s + c) * load(x, row)
+        energy = energy + s * load(x, row)
     return energy * 0.5
 
 
@@ -367,27 +383,190 @@ def _switch(distance, indices, widths, pair, dummy, fcut, dfcut, nearest):
             slot += widths[e]
 
 
+@njit(**_inlined)
+def _invariant(x, f, number, pointers, columns, values):
+    """B-basis function `f`, zero if it is of rank 1 or not one of the `number`."""
+    s = splat(0.0)
+    if f < number:
+        for p in range(peek(pointers, f), peek(pointers, f + 1)):
+            s = s + peek(values, p) * (load(x, peek(columns, 2 * p)) * load(x, peek(columns, 2 * p + 1)))
+    return s
+
+
 @njit(**_options)
-def _invariants(x, rows, number, pointers, columns, values, invariants, members, count, lanes):
-    """B-basis functions of one block; row `rows` of X is a one."""
-    store(x, rows, splat(1.0))
-    flat = lanes.reshape(64)
-    for f in range(number):
-        s = splat(0.0)
-        for p in range(pointers[f], pointers[f + 1]):
-            s = s + values[p] * (load(x, columns[2 * p]) * load(x, columns[2 * p + 1]))
-        store(flat, 0, s)
-        for k in range(count):
-            invariants[members[k], f] = lanes[0, k]
+def _invariants(x, number, pointers, columns, values, invariants, row):
+    """Add B-basis functions of rank > 1 of one block to the rows of `invariants` from `row` on."""
+    wide = invariants.shape[1]
+    flat = invariants.reshape(invariants.size)
+    for f in range(0, wide, 8):
+        t = simd.transpose(
+            _invariant(x, f, number, pointers, columns, values),
+            _invariant(x, f + 1, number, pointers, columns, values),
+            _invariant(x, f + 2, number, pointers, columns, values),
+            _invariant(x, f + 3, number, pointers, columns, values),
+            _invariant(x, f + 4, number, pointers, columns, values),
+            _invariant(x, f + 5, number, pointers, columns, values),
+            _invariant(x, f + 6, number, pointers, columns, values),
+            _invariant(x, f + 7, number, pointers, columns, values),
+        )
+        at = (row * wide + f) // 8
+        wide8 = wide // 8
+        store(flat, at, load(flat, at) + t[0])
+        store(flat, at + wide8, load(flat, at + wide8) + t[1])
+        store(flat, at + 2 * wide8, load(flat, at + 2 * wide8) + t[2])
+        store(flat, at + 3 * wide8, load(flat, at + 3 * wide8) + t[3])
+        store(flat, at + 4 * wide8, load(flat, at + 4 * wide8) + t[4])
+        store(flat, at + 5 * wide8, load(flat, at + 5 * wide8) + t[5])
+        store(flat, at + 6 * wide8, load(flat, at + 6 * wide8) + t[6])
+        store(flat, at + 7 * wide8, load(flat, at + 7 * wide8) + t[7])
+
+
+@njit(**_inlined)
+def _polynomials(table, rows):
+    """The eight numbers of the bins at `rows` (8,), each of them for eight pairs."""
+    return simd.transpose(
+        load_from(table, peek(rows, 0)), load_from(table, peek(rows, 1)),
+        load_from(table, peek(rows, 2)), load_from(table, peek(rows, 3)),
+        load_from(table, peek(rows, 4)), load_from(table, peek(rows, 5)),
+        load_from(table, peek(rows, 6)), load_from(table, peek(rows, 7)),
+    )  # fmt: skip
+
+
+@njit(**_inlined)
+def _add_singles(sums, stride, table, number, rows, t, weights):
+    """Add the functions of rank 1 of eight pairs at the bins `rows` to `sums`, `stride` vectors apart."""
+    # cubic Hermite polynomials as a sum of values and slopes at both ends of the bin
+    u = 1.0 - t
+    store(weights, 0, u * u * (t + t + 1.0))
+    store(weights, 1, t * u * u)
+    store(weights, 2, t * t * (u + u + 1.0))
+    store(weights, 3, (t * t) * u)
+    for k in range(8):
+        row = 2 * number * (peek(rows, k) // 8)
+        f0, d0 = splat(peek(weights, k)), splat(peek(weights, 8 + k))
+        f1, d1 = splat(peek(weights, 16 + k)), splat(peek(weights, 24 + k))
+        for group in range((number + 7) // 8):
+            o, at = row + 8 * group, k * stride + group
+            value = f0 * load_from(table, o) + d0 * load_from(table, o + number)
+            value = value + (f1 * load_from(table, o + 2 * number) - d1 * load_from(table, o + 3 * number))
+            store(sums, at, load(sums, at) + value)
+
+
+@njit(**_options)
+def _put_singles(sums, at, number, names, ints, invariants, row):
+    for k in range(number):
+        invariants[row, ints[names + k]] += sums[8 * at + k]
+
+
+@njit(**_options)
+def _far(
+    i, xyz, far, first, elements, shells, pairs, ints, floats, rows, weights, singles, invariants, line,
+    out, forces, virial,
+):  # fmt: skip
+    """Pair potentials of atom `i` and its neighbours beyond the reach of the other functions; functions of
+    rank 1 are added to row `line` of `invariants`, if that is not negative.
+
+    Returns its energy. Eight neighbours at a time; the table has the slope of the energies of both atoms of
+    a pair, so that the force on `i` is whole and its neighbours need not be touched.
+    """
+    energy = splat(0.0)
+    fx, fy, fz = splat(0.0), splat(0.0), splat(0.0)
+    vxx, vyy, vzz = splat(0.0), splat(0.0), splat(0.0)
+    vyz, vxz, vxy = splat(0.0), splat(0.0), splat(0.0)
+    x, y, z = splat(peek(xyz, 3 * i)), splat(peek(xyz, 3 * i + 1)), splat(peek(xyz, 3 * i + 2))
+    for e in range(elements):
+        if shells[e, FAR] == 0:
+            continue
+        table = floats[shells[e, PAIR_TABLE] :]
+        number = shells[e, SINGLES] if line >= 0 else 0
+        single_table = floats[shells[e, SINGLE_TABLE] :]
+        singles[: number + 8] = 0.0
+        reach = pairs[e, REACH]
+        row = i * (elements + 1) + e
+        for p in range(peek(first, row), peek(first, row + 1), 8):
+            dx = gather_component(xyz, far, p, 0) - x
+            dy = gather_component(xyz, far, p, 1) - y
+            dz = gather_component(xyz, far, p, 2) - z
+            square = simd.square(dx, dy, dz)
+            r = sqrt(square)
+            s = r * pairs[e, PAIR_PER_BIN]
+            # the bin after the last is zero
+            last = splat(float(shells[e, PAIR_BINS]))
+            b = simd.minimum(floor(s), last)
+            b = simd.where_less(square, splat(reach * reach), last, b)
+            simd.store_integers(rows, 0, b * 8.0)
+            t = s - b
+            if number > 0:
+                _add_singles(singles, 0, single_table, number, rows, t, weights)
+            c0, c1, c2, c3, d0, d1, d2, _ = _polynomials(table, rows)
+            energy = energy + (c0 + t * (c1 + t * (c2 + t * c3)))
+            slope = (d0 + t * (d1 + t * d2)) / r
+            gx, gy, gz = slope * dx, slope * dy, slope * dz
+            fx, fy, fz = fx + gx, fy + gy, fz + gz
+            vxx, vyy, vzz = vxx + dx * gx, vyy + dy * gy, vzz + dz * gz
+            vyz, vxz, vxy = vyz + dy * gz, vxz + dx * gz, vxy + dx * gy
+        if number > 0:
+            _put_singles(singles, 0, number, shells[e, SINGLE_NUMBERS], ints, invariants, line)
+    t = simd.transpose(fx, fy, fz, energy, vxx, vyy, vzz, vyz)
+    store(out, 0, ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7])))
+    for c in range(3):
+        poke(forces, 3 * i + c, peek(forces, 3 * i + c) + peek(out, c))
+    # each pair comes twice, with the slope of both energies
+    virial[0] += 0.5 * peek(out, 4)
+    virial[1] += 0.5 * peek(out, 5)
+    virial[2] += 0.5 * peek(out, 6)
+    virial[3] += 0.5 * peek(out, 7)
+    virial[4] += 0.5 * total(vxz)
+    virial[5] += 0.5 * total(vxy)
+    return peek(out, 3)
+
+
+@njit(**_options)
+def _core(i, e, xyz, begin, end, neighbours, shell, pair, floats, weight, forces, virial):
+    """Core energy (zbl) of atom `i`; `weight` of its force replaces as much of the pair potential's."""
+    energy = 0.0
+    for p in range(begin, end):
+        j = peek(neighbours, p)
+        dx = peek(xyz, 3 * j) - peek(xyz, 3 * i)
+        dy = peek(xyz, 3 * j + 1) - peek(xyz, 3 * i + 1)
+        dz = peek(xyz, 3 * j + 2) - peek(xyz, 3 * i + 2)
+        r = math.sqrt(dx * dx + dy * dy + dz * dz)
+        s = r * pair[PAIR_PER_BIN]
+        if s >= shell[PAIR_BINS]:
+            continue
+        b = int(s)
+        t = s - b
+        slope = 0.0
+        if shell[CORE_TABLE] >= 0:
+            c = shell[CORE_TABLE] + 4 * b
+            c1, c2, c3 = floats[c + 1], floats[c + 2], floats[c + 3]
+            energy += floats[c] + t * (c1 + t * (c2 + t * c3))
+            slope = c1 + t * (2 * c2 + t * 3 * c3)
+        c = shell[PAIR_TABLE] + 8 * b
+        slope -= floats[c + 1] + t * (2 * floats[c + 2] + t * 3 * floats[c + 3])
+        slope *= weight * pair[PAIR_PER_BIN] / r
+        d = (dx, dy, dz)
+        for c in range(3):
+            poke(forces, 3 * i + c, peek(forces, 3 * i + c) + slope * d[c])
+            poke(forces, 3 * j + c, peek(forces, 3 * j + c) - slope * d[c])
+        virial[0] += slope * dx * dx
+        virial[1] += slope * dy * dy
+        virial[2] += slope * dz * dz
+        virial[3] += slope * dy * dz
+        virial[4] += slope * dx * dz
+        virial[5] += slope * dx * dy
+    return energy
 
 
 @njit(**_options)
 def evaluate(
-    begin, end, blocks, centres, xyz, first, neighbours,
+    begin, end, step, blocks, centres, xyz, near_first, near, far_first, far,
     meta, shells, pair_values, ints, floats, coefficients,
-    work, distance, indices, want_invariants, invariants, energies, forces, virial,
+    work, distance, indices, invariants, energies, forces, virial,
 ):  # fmt: skip
-    """Add blocks `begin` ... `end` - 1 to `energies` (atoms,), `forces` (extended, 3), `virial` (6,).
+    """Add blocks `begin`, `begin + step`, ... before `end` to `energies` (atoms,), `forces` (extended, 3) and
+    `virial` (6,). If `invariants` (8 x number of blocks, functions up to a multiple of 8) has any rows, they
+    are filled with the B-basis functions of the atoms of these blocks.
 
     `blocks` (number, 8) are atoms, -1 where there is none; `centres` their elements. Extended atoms are
     atoms, images and one dummy. `virial` is xx yy zz yz xz xy of sum r (x) dE/dr.
@@ -401,15 +580,22 @@ def evaluate(
     flat_distance = distance.reshape(distance.size)
     flat_indices = indices.reshape(indices.size)
     flat_forces = forces.reshape(forces.size)
-    flat_first = first.reshape(first.size)
+    flat_near_first = near_first.reshape(near_first.size)
+    flat_far_first = far_first.reshape(far_first.size)
     flat_xyz = xyz.reshape(xyz.size)
     members = np.empty(8, np.int64)
     fcut, dfcut = np.ones(8), np.zeros(8)
     nearest = np.zeros(8, np.int64)
+    far_energy, core_energy, sums = np.zeros(8), np.zeros(8), np.zeros(8)
     widths = np.empty(elements, np.int64)
+    wanted = invariants.shape[0] > 0
+    stride = (max(0, shells[:, :, SINGLES].max()) + 7) // 8
+    singles, weights = np.empty(64 * stride + 8), np.empty(32)
     vxx, vyy, vzz = splat(0.0), splat(0.0), splat(0.0)
     vyz, vxz, vxy = splat(0.0), splat(0.0), splat(0.0)
-    for block in range(begin, end):
+    line = -8
+    for block in range(begin, end, step):
+        line += 8
         centre = centres[block]
         head = meta[centre]
         rows, leaves = head[ROWS], head[LEAVES]
@@ -419,43 +605,62 @@ def evaluate(
             members[k] = i if i >= 0 else dummy
             count += i >= 0
         # working space: rows X, adjoints G, angular and radial functions of all slots
-        x = work[: 8 * (rows + 1)]
-        g = work[8 * (rows + 1) : 16 * (rows + 1)]
-        y = work[16 * (rows + 1) :]
+        x = work[: 8 * rows]
+        g = work[8 * rows : 16 * rows]
+        y = work[16 * rows :]
 
+        if wanted:
+            invariants[line : line + 8] = 0.0
         slot = 0
         used = 0
+        pair_energy = splat(0.0)
         for e in range(elements):
             shell = shells[centre, e]
             pair = pair_values[centre, e]
             width = 0
             if shell[TABLE] >= 0:
                 width = _filter(
-                    members, count, flat_xyz, flat_first, elements, neighbours, e,
-                    pair[RCUT2], pair[RCUT], flat_distance, flat_indices, slot, dummy,
+                    members, count, flat_xyz, flat_near_first, elements, near, e,
+                    pair[REACH] * pair[REACH], flat_distance, flat_indices, slot, dummy,
                 )  # fmt: skip
             widths[e] = width
+            number = shell[SINGLES] if wanted else 0
+            single_table = floats[shell[SINGLE_TABLE] :]
+            if number > 0:
+                singles[:] = 0.0
             groups, lmax = shell[GROUPS], shell[LMAX]
             ny, nr = (lmax + 1) ** 2, 8 * groups
             table = floats[shell[TABLE] :]
             per_bin = pair[PER_BIN]
-            last = float(shell[BINS] - 1)
+            last = float(shell[BINS] + 1)
             functions = shell[FUNCTIONS]
             y_at, r_at, d_at = used, used + width * ny, used + width * (ny + nr)
             used += width * (ny + 2 * nr)
             for k in range(width):
-                at = 4 * (slot + k)
+                at = 5 * (slot + k)
                 dx, dy = load(flat_distance, at), load(flat_distance, at + 1)
                 dz = load(flat_distance, at + 2)
                 r = sqrt(dx * dx + dy * dy + dz * dz)
                 inverse = 1.0 / r
                 store(flat_distance, at + 3, inverse)
+                s = r * pair[PAIR_PER_BIN]
+                b = simd.minimum(floor(s), splat(float(shell[PAIR_BINS])))
+                simd.store_integers(bin_rows, 0, b * 8.0)
+                t = s - b
+                if number > 0:
+                    _add_singles(singles, stride, single_table, number, bin_rows, t, weights)
+                c0, c1, c2, c3, _, _, _, _ = _polynomials(floats[shell[PAIR_TABLE] :], bin_rows)
+                pair_energy = pair_energy + (c0 + t * (c1 + t * (c2 + t * c3)))
+                slope = c1 + t * (2.0 * c2 + t * (3.0 * c3))
+                store(flat_distance, at + 4, slope * (pair[PAIR_PER_BIN] * inverse))
                 s = r * per_bin
                 b = simd.minimum(floor(s), splat(last))
                 simd.store_integers(bin_rows, 0, b * splat(2.0 * functions))
                 store(fractions, 0, s - b)
                 _radial(y, r_at + k * nr, d_at + k * nr, table, groups, functions, fractions, bin_rows)
                 _angular(y, y_at + k * ny, dx * inverse, dy * inverse, dz * inverse, lmax, coefficients)
+            for k in range(count if number > 0 else 0):
+                _put_singles(singles, k * stride, number, shell[SINGLE_NUMBERS], ints, invariants, line + k)
             if shell[TABLE] >= 0:
                 _accumulate(x, y, r_at, nr, y_at, ny, width, lmax, ints[shell[LISTS] :])
             slot += width
@@ -465,30 +670,46 @@ def evaluate(
         _forward(x, products)
         energy = _quadratic(
             x, g, rows,
-            ints[head[S_PTR] :], ints[head[S_IDX] :], floats[head[S_VAL] :], floats[head[LINEAR] :],
+            ints[head[S_PTR] :], ints[head[S_IDX] :], floats[head[S_VAL] :],
         )  # fmt: skip
-        if want_invariants:
+        if wanted:
             _invariants(
-                x, rows, head[B_COUNT], ints[head[B_PTR] :], ints[head[B_IDX] :], floats[head[B_VAL] :],
-                invariants, members, count, lanes,
+                x, head[B_COUNT], ints[head[B_PTR] :], ints[head[B_IDX] :], floats[head[B_VAL] :],
+                invariants, line,
             )  # fmt: skip
         _backward(x, g, products)
+        energy = energy + pair_energy
+        if head[HAS_FAR] == 1:
+            for k in range(count):
+                far_energy[k] = _far(
+                    members[k], flat_xyz, far, flat_far_first, elements, shells[centre],
+                    pair_values[centre], ints, floats, bin_rows, weights, singles, invariants,
+                    line + k if wanted else -1, sums, flat_forces, virial,
+                )  # fmt: skip
+            energy = energy + load(far_energy, 0)
 
         zbl = head[ZBL] == 1
         if zbl:
-            core_energy = splat(0.0)
-            for e in range(elements):
-                if shells[centre, e, CORE] >= 0:
-                    core_energy = core_energy + load(x, shells[centre, e, CORE])
             _switch(distance, indices, widths, pair_values[centre], dummy, fcut, dfcut, nearest)
-            switch = load(fcut, 0)
-            difference = energy - core_energy
-            energy = core_energy + switch * difference
+            for k in range(count):
+                core_energy[k] = 0.0
+                if fcut[k] == 1.0:
+                    continue
+                for e in range(elements):
+                    if shells[centre, e, TABLE] >= 0:
+                        wide = shells[centre, e, FAR] == 1
+                        row = members[k] * (elements + 1) + e
+                        starts = flat_far_first if wide else flat_near_first
+                        core_energy[k] += _core(
+                            members[k], e, flat_xyz, starts[row], starts[row + 1], far if wide else near,
+                            shells[centre, e], pair_values[centre, e], floats, 1.0 - fcut[k],
+                            flat_forces, virial,
+                        )  # fmt: skip
+            switch, core = load(fcut, 0), load(core_energy, 0)
+            difference = energy - core
+            energy = core + switch * difference
             for row in range(leaves):
                 store(g, row, switch * load(g, row))
-            for e in range(elements):
-                if shells[centre, e, CORE] >= 0:
-                    store(g, shells[centre, e, CORE], 1.0 - switch)
             store(flat_lanes, 7, difference)
             for k in range(count):
                 if dfcut[k] != 0.0:
@@ -518,14 +739,16 @@ def evaluate(
             lists = ints[shell[LISTS] :]
             per_bin = pair_values[centre, e, PER_BIN]
             for k in range(width):
-                at = 4 * (slot + k)
+                at = 5 * (slot + k)
                 dx, dy = load(flat_distance, at), load(flat_distance, at + 1)
                 dz = load(flat_distance, at + 2)
                 inverse = load(flat_distance, at + 3)
+                slope = load(flat_distance, at + 4)
                 gx, gy, gz = _gradient(
                     g, y, r_at + k * nr, d_at + k * nr, dx * inverse, dy * inverse, dz * inverse,
                     inverse, per_bin, lmax, lists, coefficients,
                 )  # fmt: skip
+                gx, gy, gz = gx + slope * dx, gy + slope * dy, gz + slope * dz
                 fx, fy, fz = fx + gx, fy + gy, fz + gz
                 vxx, vyy, vzz = vxx + dx * gx, vyy + dy * gy, vzz + dz * gz
                 vyz, vxz, vxy = vyz + dy * gz, vxz + dx * gz, vxy + dx * gy
@@ -564,3 +787,18 @@ def fold(extended, owner, atoms):
         for c in range(3):
             forces[owner[k], c] += extended[k, c]
     return forces
+
+
+def _notice_edits_of(*modules) -> None:
+    """Make numba's cache depend on modules whose code is compiled into functions of this one.
+
+    By itself it only looks at the file that a function stands in.
+    """
+    newest = max(Path(module.__file__).stat().st_mtime for module in modules)
+    for function in globals().values():
+        if isinstance(function, Dispatcher):
+            file = function._cache._cache_file
+            file._source_stamp = (*file._source_stamp, newest)
+
+
+_notice_edits_of(simd)

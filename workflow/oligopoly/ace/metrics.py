@@ -1,7 +1,8 @@
 """Errors of predicted energies, forces and pressures against reference labels."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,10 @@ from ase import Atoms
 
 from oligopoly.errors import UserError
 from oligopoly.files import atomic, beside, write_text
+from oligopoly.progress import Progress
 
+# Frames of each part whose predictions are kept one by one, evenly spaced.
+DRAWN = 2000
 EV_PER_A3_IN_BAR = 1.602176634e6
 
 
@@ -54,17 +58,15 @@ def voigt(stress) -> np.ndarray:
     return np.array([s[0, 0], s[1, 1], s[2, 2], s[1, 2], s[0, 2], s[0, 1]])
 
 
-def predictions(evaluator, frames: Sequence[Atoms]) -> list[Labels]:
+def predictions(evaluator, frames: Iterable[Atoms]) -> Iterator[Labels]:
     """What `evaluator`, with the `compute` of `ace.evaluator.Evaluator`, says of each frame."""
-    predicted = []
     for atoms in frames:
         found = evaluator.compute(atoms.numbers, atoms.positions, np.asarray(atoms.cell), atoms.pbc)
         stress = voigt(found.virial / atoms.get_volume()) if atoms.pbc.all() else None
-        predicted.append(Labels(found.energy, found.forces, stress))
-    return predicted
+        yield Labels(found.energy, found.forces, stress)
 
 
-def errors(frames: Sequence[Atoms], predictions: Sequence[Labels]) -> dict:
+def errors(frames: Iterable[Atoms], predictions: Iterable[Labels]) -> dict:
     """Errors over all frames (`all`) and by `config_type` (`by_config_type`, frames without one as "none").
 
     Each entry: `frames`, `atoms`; `force_rmse_meV_A`, `force_mae_meV_A` per component, `force_rms_meV_A` of the
@@ -72,46 +74,40 @@ def errors(frames: Sequence[Atoms], predictions: Sequence[Labels]) -> dict:
     `pressure_rmse_bar`, `pressure_bias_bar` (mean of predicted - reference) of the frames with a reference stress.
     None where there is no reference.
     """
-    table = [_differences(atoms, predicted) for atoms, predicted in zip(frames, predictions, strict=True)]
-    kinds = [str(atoms.info.get("config_type", "none")) for atoms in frames]
-    return {
-        "all": _summary(table),
-        "by_config_type": {
-            kind: _summary([row for row, its in zip(table, kinds, strict=True) if its == kind])
-            for kind in sorted(set(kinds))
-        },
-    }
-
-
-def parity(frames: Sequence[Atoms], predictions: Sequence[Labels]) -> dict[str, np.ndarray]:
-    """Flat arrays for parity plots: `{energy,force,pressure}_{reference,predicted}` in eV/atom, eV/A, bar."""
-    collected: dict[str, list] = {
-        f"{q}_{side}": [] for q in ("energy", "force", "pressure") for side in ("reference", "predicted")
-    }
+    sums = _Sums()
     for atoms, predicted in zip(frames, predictions, strict=True):
-        for side, values in (("reference", labels(atoms)), ("predicted", predicted)):
-            if labels(atoms).energy is not None:
-                collected[f"energy_{side}"].append([values.energy / len(atoms)])
-            if labels(atoms).forces is not None:
-                collected[f"force_{side}"].append(values.forces.ravel())
-            if labels(atoms).stress is not None:
-                collected[f"pressure_{side}"].append([pressure_bar(values.stress)])
-    return {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in collected.items()}
+        sums.add(atoms, predicted)
+    return sums.errors()
+
+
+def parity(frames: Iterable[Atoms], predictions: Iterable[Labels]) -> dict[str, np.ndarray]:
+    """Flat arrays for parity plots: `{energy,force,pressure}_{reference,predicted}` in eV/atom, eV/A, bar."""
+    pairs = _Pairs()
+    for atoms, predicted in zip(frames, predictions, strict=True):
+        pairs.add(atoms, predicted)
+    return pairs.arrays()
 
 
 def record(
-    prefix: str | Path, parts: Mapping[str, Sequence[Atoms]], predicted: Mapping[str, Sequence[Labels]], facts: dict
+    prefix: str | Path, parts: Mapping[str, Sequence[Atoms]], predicted: Mapping[str, Iterable[Labels]], facts: dict
 ) -> dict:
     """Write `{prefix}.metrics.json`, the errors of each part (train, test) and `facts`, and `{prefix}.predictions.npz`
-    with `{part}_*` of `parity`; returns what `.metrics.json` holds."""
-    arrays = {
-        f"{part}_{name}": values
-        for part, frames in parts.items()
-        for name, values in parity(frames, predicted[part]).items()
-    }
+    with `{part}_*` of `parity`, at most `DRAWN` frames of each; returns what `.metrics.json` holds."""
+    arrays, result = {}, {}
+    for part, frames in parts.items():
+        sums, pairs = _Sums(), _Pairs()
+        every = -(-len(frames) // DRAWN)
+        progress = Progress(len(frames), f"errors of the {part} frames", "frames")
+        for number, (atoms, found) in enumerate(zip(frames, predicted[part], strict=True)):
+            sums.add(atoms, found)
+            if number % every == 0:
+                pairs.add(atoms, found)
+            progress.update()
+        result[part] = sums.errors()
+        arrays |= {f"{part}_{name}": values for name, values in pairs.arrays().items()}
     with atomic(beside(prefix, ".predictions.npz")) as temporary, open(temporary, "wb") as stream:
         np.savez_compressed(stream, **arrays)
-    result = {part: errors(frames, predicted[part]) for part, frames in parts.items()} | facts
+    result |= facts
     write_text(beside(prefix, ".metrics.json"), json.dumps(result, indent=1) + "\n")
     return result
 
@@ -121,43 +117,80 @@ def pressure_bar(stress: np.ndarray) -> float:
     return -float(np.mean(stress[:3])) * EV_PER_A3_IN_BAR
 
 
-def _differences(atoms: Atoms, predicted: Labels) -> dict:
-    reference = labels(atoms)
-    row: dict = {"atoms": len(atoms)}
-    if reference.energy is not None:
-        row["energy"] = 1e3 * (predicted.energy - reference.energy) / len(atoms)
-    if reference.forces is not None:
-        row["force"] = 1e3 * (predicted.forces - reference.forces).ravel()
-        row["force_reference"] = 1e3 * reference.forces.ravel()
-    if reference.stress is not None and predicted.stress is not None:
-        row["pressure"] = pressure_bar(predicted.stress) - pressure_bar(reference.stress)
-    return row
+class _Pairs:
+    """Collects what `parity` returns."""
+
+    def __init__(self):
+        quantities = ("energy", "force", "pressure")
+        self._parts: dict[str, list] = {f"{q}_{side}": [] for q in quantities for side in ("reference", "predicted")}
+
+    def add(self, atoms: Atoms, predicted: Labels) -> None:
+        reference = labels(atoms)
+        for side, values in (("reference", reference), ("predicted", predicted)):
+            if reference.energy is not None:
+                self._parts[f"energy_{side}"].append([values.energy / len(atoms)])
+            if reference.forces is not None:
+                self._parts[f"force_{side}"].append(values.forces.ravel())
+            if reference.stress is not None:
+                self._parts[f"pressure_{side}"].append([pressure_bar(values.stress)])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in self._parts.items()}
 
 
-def _summary(table: list[dict]) -> dict:
-    def gathered(name: str) -> np.ndarray:
-        parts = [np.atleast_1d(row[name]) for row in table if name in row]
-        return np.concatenate(parts) if parts else np.zeros(0)
+class _Sums:
+    """Collects what `errors` returns, in memory that does not grow with the number of frames."""
 
-    energy, force, pressure = gathered("energy"), gathered("force"), gathered("pressure")
-    force_rmse, force_rms = _rms(force), _rms(gathered("force_reference"))
+    def __init__(self):
+        self._kinds: dict[str, Counter] = {}
+
+    def add(self, atoms: Atoms, predicted: Labels) -> None:
+        reference = labels(atoms)
+        found = Counter(frames=1, atoms=len(atoms))
+        if reference.energy is not None:
+            _count(found, "energy", 1e3 * (predicted.energy - reference.energy) / len(atoms))
+        if reference.forces is not None:
+            _count(found, "force", 1e3 * (predicted.forces - reference.forces))
+            _count(found, "force_reference", 1e3 * reference.forces)
+        if reference.stress is not None and predicted.stress is not None:
+            _count(found, "pressure", pressure_bar(predicted.stress) - pressure_bar(reference.stress))
+        for kind in ("all", "by " + str(atoms.info.get("config_type", "none"))):
+            self._kinds.setdefault(kind, Counter()).update(found)
+
+    def errors(self) -> dict:
+        kinds = sorted(name for name in self._kinds if name != "all")
+        return {
+            "all": _summary(self._kinds.get("all", Counter())),
+            "by_config_type": {name.removeprefix("by "): _summary(self._kinds[name]) for name in kinds},
+        }
+
+
+def _count(found: Counter, name: str, values) -> None:
+    values = np.asarray(values, float)
+    found[name, "number"] = values.size
+    found[name, "sum"] = float(values.sum())
+    found[name, "absolute"] = float(np.abs(values).sum())
+    found[name, "squares"] = float((values**2).sum())
+
+
+def _summary(found: Counter) -> dict:
+    def mean(name: str, of: str) -> float | None:
+        return found[name, of] / found[name, "number"] if found[name, "number"] else None
+
+    def rms(name: str) -> float | None:
+        squares = mean(name, "squares")
+        return None if squares is None else float(np.sqrt(squares))
+
+    force_rmse, force_rms = rms("force"), rms("force_reference")
     return {
-        "frames": len(table),
-        "atoms": sum(row["atoms"] for row in table),
+        "frames": found["frames"],
+        "atoms": found["atoms"],
         "force_rmse_meV_A": force_rmse,
-        "force_mae_meV_A": _mean(np.abs(force)),
+        "force_mae_meV_A": mean("force", "absolute"),
         "force_rms_meV_A": force_rms,
         "force_rmse_percent": 100.0 * force_rmse / force_rms if force_rms else None,
-        "energy_rmse_meV_atom": _rms(energy),
-        "energy_mae_meV_atom": _mean(np.abs(energy)),
-        "pressure_rmse_bar": _rms(pressure),
-        "pressure_bias_bar": _mean(pressure),
+        "energy_rmse_meV_atom": rms("energy"),
+        "energy_mae_meV_atom": mean("energy", "absolute"),
+        "pressure_rmse_bar": rms("pressure"),
+        "pressure_bias_bar": mean("pressure", "sum"),
     }
-
-
-def _rms(values: np.ndarray) -> float | None:
-    return float(np.sqrt(np.mean(values**2))) if len(values) else None
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return float(np.mean(values)) if len(values) else None

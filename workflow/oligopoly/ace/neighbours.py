@@ -14,17 +14,20 @@ from oligopoly.errors import UserError
 
 @dataclass
 class List:
-    """Neighbours within `cutoff + skin` when it was built.
+    """Neighbours within the cutoff + `skin` when it was built, for two cutoffs per pair of elements.
 
     Extended atoms: the atoms themselves, then images of them. Extended atom k is `owner[k]` shifted by
-    `shift[k]` cells. `neighbours[first[i, e] : first[i, e + 1]]` are extended atoms of element e around
-    atom i; its own images are among them.
+    `shift[k]` cells. `near[near_first[i, e] : near_first[i, e + 1]]` are extended atoms of element e around
+    atom i; its own images are among them. `far` is the same for the wider cutoff where there is one (the
+    near ones are in it too), filled up to a multiple of eight with the dummy atom. `cutoff` is the largest.
     """
 
     owner: np.ndarray  # (extended,)
     shift: np.ndarray  # (extended, 3)
-    first: np.ndarray  # (atoms, elements + 1)
-    neighbours: np.ndarray
+    near_first: np.ndarray  # (atoms, elements + 1)
+    near: np.ndarray
+    far_first: np.ndarray
+    far: np.ndarray
     positions: np.ndarray
     cell: np.ndarray
     pbc: np.ndarray
@@ -32,14 +35,14 @@ class List:
     skin: float
 
     def extended(self, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
-        """Positions (extended + 1, 3) now; the last row belongs to the dummy atom."""
+        """Positions (extended + 1, 3) now; the last row is the dummy atom, far from all."""
         out = np.empty((len(self.owner) + 1, 3))
         # no atom is shifted along a direction without periodicity, whatever the cell says there
         _extend(positions, cell, self.owner, self.shift, out)
         return out
 
     def valid(self, positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> bool:
-        """True if the list holds all pairs within the cutoff, the atoms being the same.
+        """True if the list holds all pairs within the cutoff, the atoms being the same and all numbers finite.
 
         With F the deformation of the cell and u the displacement from the deformed old position, a pair
         that was further apart than cutoff + skin is now further apart than s (cutoff + skin) - 2 max|u|,
@@ -70,24 +73,28 @@ def complete(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
 
 def build(
     species: np.ndarray,
-    elements: int,
+    near: np.ndarray,
+    far: np.ndarray,
     positions: np.ndarray,
     cell: np.ndarray,
     pbc: np.ndarray,
-    cutoff: float,
     skin: float,
 ) -> List:
-    """Neighbour list of atoms with element indices `species` (atoms,); `cutoff` and `skin` in Angstrom.
+    """Neighbour list of atoms with element indices `species` (atoms,).
+
+    `near` and `far` (elements, elements): cutoffs around an atom of the first element, in Angstrom; 0
+    where no neighbours are wanted.
 
     Raises `UserError` for a periodic cell without volume.
     """
     pbc = np.asarray(pbc, dtype=bool)
+    elements = len(far)
+    cutoff = float(max(near.max(), far.max()))
     reach = cutoff + skin
     full = complete(cell, pbc)
     if abs(np.linalg.det(full)) < 1e-9:
         raise UserError(
-            f"The cell has no volume in its periodic directions (pbc {pbc.tolist()}): "
-            f"{np.asarray(cell).tolist()}."
+            f"The cell has no volume in its periodic directions (pbc {pbc.tolist()}): {np.asarray(cell).tolist()}."
         )
     inverse = np.linalg.inv(full)
     fractional = positions @ inverse
@@ -111,10 +118,9 @@ def build(
     own = positions - wrap @ full if pbc.any() else positions
     # atoms first: their extended positions must be exact for i itself to be recognised by its index
     order, starts = _sort_into_cells(xyz, species[owner], elements, low, edge, number)
-    first, neighbours = _collect(own, xyz, order, starts, elements, low, edge, number, reach)
-    return List(
-        owner, shift, first, neighbours, positions.copy(), np.array(cell), pbc.copy(), cutoff, skin
-    )
+    limits = np.array([np.where(c > 0, (c + skin) ** 2, 0.0) for c in (near, far)])
+    lists = _collect(own, xyz, species, order, starts, limits, low, edge, number, reach)
+    return List(owner, shift, *lists, positions.copy(), np.array(cell), pbc.copy(), cutoff, skin)
 
 
 @njit(cache=True, nogil=True)
@@ -122,15 +128,8 @@ def _extend(positions, cell, owner, shift, out):
     for k in range(len(owner)):
         i = owner[k]
         for c in range(3):
-            out[k, c] = (
-                positions[i, c]
-                + shift[k, 0] * cell[0, c]
-                + shift[k, 1] * cell[1, c]
-                + shift[k, 2] * cell[2, c]
-            )
-    out[len(owner), 0] = 0.0
-    out[len(owner), 1] = 0.0
-    out[len(owner), 2] = 0.0
+            out[k, c] = positions[i, c] + shift[k, 0] * cell[0, c] + shift[k, 1] * cell[1, c] + shift[k, 2] * cell[2, c]
+    out[len(owner)] = 1e8
 
 
 @njit(cache=True, nogil=True)
@@ -138,7 +137,9 @@ def _largest_square(a, b):
     largest = 0.0
     for i in range(len(a)):
         d = (a[i, 0] - b[i, 0]) ** 2 + (a[i, 1] - b[i, 1]) ** 2 + (a[i, 2] - b[i, 2]) ** 2
-        largest = max(largest, d)
+        # a position that is not a number counts as far
+        if d > largest or d != d:
+            largest = d
     return largest
 
 
@@ -191,34 +192,60 @@ def _sort_into_cells(xyz, species, elements, low, edge, number):
 
 
 @njit(cache=True, nogil=True)
-def _collect(own, xyz, order, starts, elements, low, edge, number, reach):
+def _collect(own, xyz, species, order, starts, limits, low, edge, number, reach):
     """Neighbours of each atom by element: where they start, and they; cells along z are contiguous."""
+    elements = limits.shape[2]
     cells = number[0] * number[1] * number[2]
     layers = int(np.ceil(reach / edge))
-    limit = reach * reach
-    first = np.zeros((len(own), elements + 1), np.int64)
-    neighbours = np.empty(128 * len(own) + 1024, np.int64)
+    near_first = np.zeros((len(own), elements + 1), np.int64)
+    far_first = np.zeros((len(own), elements + 1), np.int64)
+    near = np.empty(64 * len(own) + 1024, np.int32)
+    far = np.empty(128 * len(own) + 1024, np.int32)
     sorted_xyz = xyz[order]
-    n = 0
+    dummy = len(xyz)
+    n, m = 0, 0
     for i in range(len(own)):
         x, y, z = own[i, 0], own[i, 1], own[i, 2]
         cx, cy, cz = int((x - low[0]) / edge), int((y - low[1]) / edge), int((z - low[2]) / edge)
         z0, z1 = max(cz - layers, 0), min(cz + layers, number[2] - 1)
         for e in range(elements):
-            first[i, e] = n
+            near_first[i, e] = n
+            far_first[i, e] = m
+            near_limit, far_limit = limits[0, species[i], e], limits[1, species[i], e]
             for ax in range(max(cx - layers, 0), min(cx + layers, number[0] - 1) + 1):
                 for ay in range(max(cy - layers, 0), min(cy + layers, number[1] - 1) + 1):
                     row = e * cells + (ax * number[1] + ay) * number[2]
                     begin, end = starts[row + z0], starts[row + z1 + 1]
-                    if n + end - begin > len(neighbours):
-                        wider = np.empty(2 * len(neighbours) + end - begin, np.int64)
-                        for p in range(n):
-                            wider[p] = neighbours[p]
-                        neighbours = wider
-                    for p in range(begin, end):
-                        dx, dy, dz = sorted_xyz[p, 0] - x, sorted_xyz[p, 1] - y, sorted_xyz[p, 2] - z
-                        # written in any case, counted if it is one: no branch to mispredict
-                        neighbours[n] = order[p]
-                        n += (dx * dx + dy * dy + dz * dz < limit) & (order[p] != i)
-        first[i, elements] = n
-    return first, neighbours[:n].copy()
+                    if n + end - begin > len(near):
+                        near = _longer(near, n, end - begin)
+                    if m + end - begin + 8 > len(far):
+                        far = _longer(far, m, end - begin + 8)
+                    # written in any case, counted if it is a neighbour: no branch to mispredict
+                    if far_limit > 0.0:
+                        for p in range(begin, end):
+                            dx, dy, dz = sorted_xyz[p, 0] - x, sorted_xyz[p, 1] - y, sorted_xyz[p, 2] - z
+                            square = dx * dx + dy * dy + dz * dz
+                            near[n] = order[p]
+                            far[m] = order[p]
+                            n += (square < near_limit) & (order[p] != i)
+                            m += (square < far_limit) & (order[p] != i)
+                    else:
+                        for p in range(begin, end):
+                            dx, dy, dz = sorted_xyz[p, 0] - x, sorted_xyz[p, 1] - y, sorted_xyz[p, 2] - z
+                            near[n] = order[p]
+                            n += (dx * dx + dy * dy + dz * dz < near_limit) & (order[p] != i)
+            while m % 8:
+                far[m] = dummy
+                m += 1
+        near_first[i, elements] = n
+        far_first[i, elements] = m
+    return near_first, near[:n].copy(), far_first, far[:m].copy()
+
+
+@njit(cache=True, nogil=True)
+def _longer(array, used, more):
+    """A longer copy of the first `used` entries, with room for `more` behind them."""
+    longer = np.empty(2 * len(array) + more, array.dtype)
+    for p in range(used):
+        longer[p] = array[p]
+    return longer

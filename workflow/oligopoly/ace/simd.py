@@ -45,9 +45,7 @@ def load(typingctx, array, index):
     """V of elements 8 index ... 8 index + 7."""
 
     def codegen(context, builder, signature, args):
-        return builder.load(
-            _pointer(context, builder, signature.args[0], args[0], args[1], LANES), align=8
-        )
+        return builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], LANES), align=8)
 
     return V(array, types.intp), codegen
 
@@ -81,6 +79,26 @@ def gather(typingctx, array, starts, offset):
 
 
 @intrinsic
+def gather_component(typingctx, array, indices, start, component):
+    """V of array[3 indices[start + k] + component]: one component of eight vectors in space."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        places = context.make_array(signature.args[1])(context, builder, args[1]).data
+        vector = ir.Constant(_VECTOR, ir.Undefined)
+        for k in range(LANES):
+            place = builder.load(builder.gep(places, [builder.add(args[2], ir.Constant(args[2].type, k))]))
+            if place.type != args[2].type:
+                place = builder.sext(place, args[2].type)
+            place = builder.add(builder.mul(place, ir.Constant(place.type, 3)), args[3])
+            value = builder.load(builder.gep(data, [place]))
+            vector = builder.insert_element(vector, value, ir.Constant(_I32, k))
+        return vector
+
+    return V(array, indices, types.intp, types.intp), codegen
+
+
+@intrinsic
 def peek(typingctx, array, index):
     """Element `index` >= 0 of the flat array, without numba's care for negative indices and strides."""
 
@@ -108,9 +126,7 @@ def store(typingctx, array, index, value):
     """Write V to elements 8 index ... 8 index + 7."""
 
     def codegen(context, builder, signature, args):
-        builder.store(
-            args[2], _pointer(context, builder, signature.args[0], args[0], args[1], LANES), align=8
-        )
+        builder.store(args[2], _pointer(context, builder, signature.args[0], args[0], args[1], LANES), align=8)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, V), codegen
@@ -189,6 +205,27 @@ def floor(typingctx, a):
 def minimum(typingctx, a, b):
     """Smaller one of each pair of lanes."""
     return V(V, V), lambda context, builder, signature, args: _call(builder, "minnum", args)
+
+
+@intrinsic
+def square(typingctx, x, y, z):
+    """x x + y y + z z of each lane, rounded as Python does: the same as for numbers, to the last bit."""
+
+    def codegen(context, builder, signature, args):
+        x, y, z = (builder.fmul(a, a) for a in args)
+        return builder.fadd(builder.fadd(x, y), z)
+
+    return V(V, V, V), codegen
+
+
+@intrinsic
+def where_less(typingctx, a, b, x, y):
+    """Lanes of `x` where a < b, of `y` elsewhere."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
+
+    return V(V, V, V, V), codegen
 
 
 @intrinsic

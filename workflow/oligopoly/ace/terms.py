@@ -3,7 +3,8 @@
 The atomic base functions of one central atom are the leaves, kept as real rows: Re A_{mu n l m}, and
 Im A for m > 0; A_{l,-m} = (-1)^m conj(A_lm). Rows are extended by de-duplicated products of two
 entries (leaf x leaf, or deeper for rank > 4), so that every function of any rank is bilinear in rows
-and the energy is E = c.X + X^T S X / 2 with a sparse symmetric S.
+and the energy is E = X^T S X / 2 with a sparse symmetric S. Functions of rank 1 depend on distances alone
+and stand apart: all of a pair of elements add up to one pair potential.
 """
 
 import itertools
@@ -17,6 +18,11 @@ from oligopoly.ace.potential import Potential
 from oligopoly.ace.yace import CTilde
 
 REAL_REAL, REAL_COMPLEX, COMPLEX_COMPLEX = 0, 1, 2
+# Radial functions of rank > 1 end where all of them stay below this part of their height: far below
+# round-off in energies, so nothing changes but the number of neighbours.
+NEGLIGIBLE = 1e-13
+# Nearer to the cutoff (as a part of it) a reach of their own would save nothing.
+WORTH_IT = 0.9
 
 
 @dataclass
@@ -24,15 +30,35 @@ class Shell:
     """Leaves of one neighbour element: for each l the radial functions used with it.
 
     `radials[l]` are columns of the table; the leaf rows of (l, m) start at `rows[l] + len(radials[l]) *
-    (0 if m == 0 else 2 m - 1)`, the real parts first, then (m > 0) the imaginary parts.
+    (0 if m == 0 else 2 m - 1)`, the real parts first, then (m > 0) the imaginary parts. Knots are
+    evenly spaced from 0 to `reach` (Angstrom), beyond which all of them are zero.
     """
 
-    rcut: float
+    reach: float
     values: np.ndarray  # (knots, radial functions)
     slopes: np.ndarray  # dR/dr, the same shape
     radials: list[list[int]]
     rows: list[int]
-    core_row: int  # row of the core energy, -1 without
+
+
+@dataclass
+class Pair:
+    """What one element of neighbours adds to the energy of a central atom by their distance alone.
+
+    Knots are evenly spaced from 0 to `rcut` (Angstrom). `values` and `slopes` (knots,) are the sum of
+    the functions of rank 1, and of the core energy where that is simply added; `core` and `core_slopes`
+    are the core energy that replaces ACE inside the inner cutoff (zbl), None without. `singles` (knots,
+    number) and `single_slopes` are the functions of rank 1 apart, number `functions[k]` of the element.
+    """
+
+    rcut: float
+    values: np.ndarray
+    slopes: np.ndarray
+    core: np.ndarray | None
+    core_slopes: np.ndarray | None
+    singles: np.ndarray
+    single_slopes: np.ndarray
+    functions: list[int]
 
 
 @dataclass
@@ -41,14 +67,13 @@ class Plan:
 
     `products` are (kind, a, a_im, b, b_im, sign, re, im): rows of the factors and of the result, in an
     order in which factors come first; result = A B for sign +1 and A conj(B) for sign -1. `quadratic` is
-    {(row, row): coefficient}, upper triangle; `linear` is {row: coefficient}. `invariants[f]` lists
-    (row, row or -1, coefficient) of B-basis function f, if asked for.
+    {(row, row): coefficient}, upper triangle. `invariants[f]` lists (row, row, coefficient) of B-basis
+    function f, if asked for; functions of rank 1 are not in the plan (see `pair`).
     """
 
     leaves: int
     rows: int
     products: np.ndarray  # (number, 8)
-    linear: dict[int, float]
     quadratic: dict[tuple[int, int], float]
     invariants: list[list[tuple[int, int, float]]]
     shells: list[Shell]
@@ -58,39 +83,27 @@ class Plan:
 def plan(potential: Potential | CTilde, element: str, invariants: bool) -> Plan:
     """Plan of the central `element`, for energies and forces, or with `invariants` for the B-basis too.
 
-    Without `invariants` all functions of rank 1 of a neighbour element are one radial function, the pair
-    potential that they add up to, and functions without a coefficient are left out.
+    Without `invariants` functions without a coefficient are left out.
     """
     b_basis = isinstance(potential, Potential)
-    tables = {
-        mu: _RadialRows(potential, element, mu)
-        for mu in potential.elements
-        if (element, mu) in potential.bonds
-    }
+    tables = {mu: _RadialRows(potential, element, mu) for mu in potential.elements if (element, mu) in potential.bonds}
     summands = []  # (terms (m, coefficient), weight, factors (mu, radial column, l))
-    pair = {mu: np.zeros(table.bond.nradbase) for mu, table in tables.items()}
     for f in potential.functions.get(element, []):
         # in the B-basis the function's own coefficient is the weight
-        terms, weight = (_invariant(f), f.c) if b_basis else (f.terms, 1.0)
-        if not invariants and f.rank == 1:
-            pair[f.elements[1]][f.n[0] - 1] += weight * sum(c for _, c in terms)
+        weight = f.c if b_basis else 1.0
+        if f.rank == 1:
+            summands.append(((), weight, []))
         elif invariants or weight != 0:
             labels = zip(f.elements[1:], f.n, f.l, strict=True)
-            factors = [(mu, tables[mu].column_of(n, l, f.rank), l) for mu, n, l in labels]
-            summands.append((terms, weight, factors))
-    for mu, row in pair.items():
-        if row.any():
-            summands.append(((((0,), 1.0),), 1.0, [(mu, tables[mu].column(row), 0)]))
+            factors = [(mu, tables[mu].column_of(n, l), l) for mu, n, l in labels]
+            summands.append((_invariant(f) if b_basis else f.terms, weight, factors))
 
-    shells, leaf_rows, leaves = _layout(
-        potential, element, tables, [factors for *_, factors in summands]
-    )
+    shells, leaf_rows, leaves = _layout(potential, element, tables, [factors for *_, factors in summands])
     builder = _Products(leaf_rows, leaves)
     # per summand: [(entries, coefficient)]
     monomials = [[_monomial(factors, m, c) for m, c in terms] for terms, _, factors in summands]
     builder.choose([entries for terms in monomials for entries, _ in terms])
 
-    linear: dict[int, float] = defaultdict(float)
     quadratic: dict[tuple[int, int], float] = defaultdict(float)
     bilinears: list[list[tuple[int, int, float]]] = []
     for terms, (_, weight, _) in zip(monomials, summands, strict=True):
@@ -101,18 +114,12 @@ def plan(potential: Potential | CTilde, element: str, invariants: bool) -> Plan:
         if invariants:
             bilinears.append([(a, b, c) for (a, b), c in bilinear.items()])
         for (a, b), c in bilinear.items():
-            if weight * c != 0 and b < 0:
-                linear[a] += weight * c
-            elif weight * c != 0:
+            if weight * c != 0:
                 quadratic[(min(a, b), max(a, b))] += weight * c
-    for shell in shells:
-        if shell.core_row >= 0 and _inner_cutoff(potential) != "zbl":
-            linear[shell.core_row] += 1.0
     return Plan(
         leaves=leaves,
         rows=builder.rows,
         products=np.array(builder.products, dtype=np.int64).reshape(-1, 8),
-        linear=dict(linear),
         quadratic=dict(quadratic),
         invariants=bilinears,
         shells=shells,
@@ -125,8 +132,30 @@ def _invariant(f) -> tuple[tuple[tuple[int, ...], float], ...]:
     return coupling.invariant(f.l, f.lint, tuple(labels.index(label) for label in labels))
 
 
-def _inner_cutoff(potential: Potential | CTilde) -> str:
-    return next(iter(potential.bonds.values())).inner_cutoff_type
+def pair(potential: Potential | CTilde, element: str, mu: str) -> Pair | None:
+    """Energies of the central `element` from the distances to `mu` alone; None without such a bond."""
+    bond = potential.bonds.get((element, mu))
+    if bond is None:
+        return None
+    g, dg = radial.tabulate(bond, potential.delta_spline_bins)
+    b_basis = isinstance(potential, Potential)
+    numbers, functions, total = [], [], np.zeros(bond.nradbase)
+    for number, f in enumerate(potential.functions.get(element, [])):
+        if f.rank == 1 and f.elements[1] == mu:
+            functions.append(number)
+            numbers.append(f.n[0] - 1)
+            total[f.n[0] - 1] += f.c if b_basis else sum(c for _, c in f.terms)
+    values, slopes = total @ g, total @ dg
+    extra: list[np.ndarray | None] = [None, None]
+    if bond.core_repulsion[0] != 0:
+        r = radial.knots(bond, potential.delta_spline_bins)
+        r[0] = r[1]
+        energy, slope = core.energy(bond, element, mu, r)
+        if bond.inner_cutoff_type == "zbl":
+            extra = [energy, slope]
+        else:
+            values, slopes = values + energy, slopes + slope
+    return Pair(bond.rcut, values, slopes, *extra, g[numbers].T, dg[numbers].T, functions)
 
 
 class _RadialRows:
@@ -139,11 +168,9 @@ class _RadialRows:
         self.coefficients: list[np.ndarray] = []
         self._index: dict[bytes, int] = {}
 
-    def column_of(self, n: int, l: int, rank: int) -> int:
-        """Column of R_nl, or of g_n for a function of rank 1."""
-        if rank > 1:
-            return self.column(self.bond.radcoefficients[n - 1, l])
-        return self.column(np.eye(1, self.bond.nradbase, n - 1)[0])
+    def column_of(self, n: int, l: int) -> int:
+        """Column of R_nl."""
+        return self.column(self.bond.radcoefficients[n - 1, l])
 
     def column(self, row: np.ndarray) -> int:
         """Column of sum_k row_k g_k."""
@@ -154,16 +181,32 @@ class _RadialRows:
             self.coefficients.append(row)
         return self._index[key]
 
-    def tabulate(self) -> tuple[np.ndarray, np.ndarray]:
+    def tabulate(self, reach: float) -> tuple[np.ndarray, np.ndarray]:
+        """Values and slopes (knots, functions) from 0 to the knot `reach`."""
+        end = np.searchsorted(radial.knots(self.bond, self.delta), reach)
         g, dg = radial.tabulate(self.bond, self.delta)
         rows = np.array(self.coefficients).reshape(-1, self.bond.nradbase)
-        columns = [g.T @ rows.T, dg.T @ rows.T]
-        if self.bond.core_repulsion[0] != 0:
-            r = radial.knots(self.bond, self.delta)
-            r[0] = r[1]
-            for k, values in enumerate(core.energy(self.bond, *self.pair, r)):
-                columns[k] = np.column_stack([columns[k], values])
-        return columns[0], columns[1]
+        return g[:, : end + 1].T @ rows.T, dg[:, : end + 1].T @ rows.T
+
+
+def _reach(potential, a: str, b: str) -> float:
+    """The knot (Angstrom) where the functions of rank > 1 of both elements of a pair end."""
+    bond = potential.bonds[a, b]
+    used = {
+        (n, l)
+        for centre, other in ((a, b), (b, a))
+        for f in potential.functions.get(centre, [])
+        for mu, n, l in zip(f.elements[1:], f.n, f.l, strict=True)
+        if f.rank > 1 and mu == other
+    }
+    if (b, a) not in potential.bonds or not used:
+        return bond.rcut
+    rows = np.array([bond.radcoefficients[n - 1, l] for n, l in sorted(used)])
+    values = np.abs(rows @ radial.tabulate(bond, potential.delta_spline_bins)[0])
+    counts = (values > NEGLIGIBLE * values.max(axis=1, keepdims=True)).any(axis=0)
+    reach = radial.knots(bond, potential.delta_spline_bins)[np.flatnonzero(counts).max(initial=0) + 1]
+    # neighbours that blend ACE with the core must be among the near ones
+    return bond.rcut if reach > WORTH_IT * bond.rcut or reach < bond.r_in else float(reach)
 
 
 def _layout(potential, element, tables, factors):
@@ -176,13 +219,7 @@ def _layout(potential, element, tables, factors):
     for mu in potential.elements:
         if mu not in tables:
             continue
-        values, slopes = tables[mu].tabulate()
         lmax = max(used[mu], default=-1)
-        has_core = tables[mu].bond.core_repulsion[0] != 0
-        if has_core:
-            # the core energy is one more radial function with l = 0, the last of them
-            used[mu][0].add(values.shape[1] - 1)
-            lmax = max(lmax, 0)
         radials = [sorted(used[mu][l]) for l in range(lmax + 1)]
         rows = []
         for l, columns in enumerate(radials):
@@ -192,8 +229,8 @@ def _layout(potential, element, tables, factors):
                     re = row + len(columns) * (2 * m - 1 if m else 0) + k
                     leaf_rows[(mu, column, l, m)] = (re, re + len(columns) if m else -1)
             row += len(columns) * (2 * l + 1)
-        core_row = leaf_rows[(mu, values.shape[1] - 1, 0, 0)][0] if has_core else -1
-        shells.append(Shell(tables[mu].bond.rcut, values, slopes, radials, rows, core_row))
+        reach = _reach(potential, element, mu)
+        shells.append(Shell(reach, *tables[mu].tabulate(reach), radials, rows))
     return shells, leaf_rows, row
 
 
@@ -249,9 +286,7 @@ class _Products:
                 if entries in waiting:
                     waiting.discard(entries)
                     self._splits[entries] = options[entries][number]
-                    touched = {
-                        _canonical(h)[0] for halves in options[entries] for h in halves if len(h) > 1
-                    }
+                    touched = {_canonical(h)[0] for halves in options[entries] for h in halves if len(h) > 1}
                     for other in touched:
                         gain[other] -= 1
         for entries in distinct:
@@ -277,10 +312,8 @@ class _Products:
         return [found[key] for key in sorted(found)]
 
     def bilinear(self, entries):
-        """[(row, row or -1, factor)] whose sum is the real part of the monomial."""
+        """[(row, row, factor)] whose sum is the real part of the monomial, which is of rank > 1."""
         entries, _ = _canonical(entries)
-        if len(entries) == 1:
-            return [(self.leaf_rows[entries[0][0]][0], -1, 1.0)]
         a, b = (entries[:1], entries[1:]) if len(entries) == 2 else self._splits[entries]
         (ar, ai, a_conjugated), (br, bi, b_conjugated) = self._entity(a), self._entity(b)
         form = [(ar, br, 1.0)]

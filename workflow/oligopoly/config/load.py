@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Tag, ValidationError
 
-from oligopoly.config.models import Config
+from oligopoly.config.models import Config, Label
 from oligopoly.errors import UserError
 
 
@@ -59,6 +59,15 @@ def check(data: Any, source: str = "config") -> Config:
     return config
 
 
+def check_label(data: Mapping, source: str) -> Label:
+    """The block `label` alone, as `check` reads it."""
+    try:
+        return Label.model_validate(dict(data))
+    except ValidationError as error:
+        lines = "\n  ".join(_messages(error, {"label": data}, ("label",)))
+        raise UserError(f"{source} cannot be used:\n  {lines}") from None
+
+
 def _check_chemistry(source: str, name: str, system: Any) -> None:
     from oligopoly.systems.unit import check_unit
 
@@ -68,9 +77,9 @@ def _check_chemistry(source: str, name: str, system: Any) -> None:
         raise UserError(f"{source} cannot be used:\n  systems.{name}: {error}") from None
 
 
-def _messages(error: ValidationError, data: Mapping) -> Iterator[str]:
+def _messages(error: ValidationError, data: Mapping, above: tuple = ()) -> Iterator[str]:
     for item in error.errors():
-        location, model = _follow(item["loc"], data)
+        location, model = _follow((*above, *item["loc"]), data)
         given = _as_written(data, location, item.get("input"))
         no_block = item["type"] == "kind" and not isinstance(given, Mapping)
         if item["type"] == "kind" and not no_block:

@@ -5,8 +5,9 @@ The descriptions are the documentation: `workflow/schemas/config.schema.json` is
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from oligopoly.config.labelers import Classical, Labeler
 from oligopoly.config.quantities import (
     EnergyPerAtom,
     Force,
@@ -16,15 +17,10 @@ from oligopoly.config.quantities import (
     Temperature,
     Time,
 )
+from oligopoly.config.settings import Settings
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Settings(BaseModel):
-    """A block of the config: no unknown keys, never changed after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class System(Settings):
@@ -147,21 +143,47 @@ class Pool(Settings):
     test_share: float = Field(0.2, gt=0, lt=0.9, description="held out: the end of each trajectory")
 
 
-class Classical(Settings):
-    """Labels from the classical force field itself: exact, cheap, for tests and demonstrations."""
-
-    kind: Literal["classical"] = "classical"
+# Labelers that know no periodicity.
+FINITE_ONLY = ("pyscf", "psi4")
 
 
 class Label(Settings):
     """Reference energies and forces."""
 
-    labeler: Classical = Field(Classical(), description="the reference method")
+    labeler: Labeler = Field(Classical(), description="the reference method")
+    structures: Literal["auto", "frames", "clusters"] = Field(
+        "auto",
+        description="what is labelled: periodic frames (and some clusters), or clusters of whole molecules cut out "
+        "around the atom that the potential knows least; auto: clusters where the method knows no periodicity",
+    )
+    molecules: int = Field(4, ge=1, description="in such a cluster")
     store: str = Field("results/store", description="folder of the label store, shared by runs")
     chunks: int = Field(2, ge=1, le=500, description="label jobs per generation")
-    min_distance: Length = Field("0.5 A", description="closer atoms are not labelled: geometry overlap")
+    min_distance: Length = Field(
+        "0.5 A", description="closer atoms are not labelled: geometry overlap (nor those within 0.6 of a bond's length)"
+    )
+    max_bond: float = Field(
+        1.5,
+        gt=1.2,
+        lt=3,
+        description="bonds longer than this many sums of the covalent radii (C-C 2.28 A) are not labelled: fragmented. "
+        "Beyond, closed-shell methods are wrong by electronvolts. A force field labels them all the same",
+    )
     max_force: Force = Field("50 eV/A", description="labels with a larger force are set aside")
     max_net_force: Force = Field("0.05 eV/A", description="labels whose forces do not cancel are set aside")
+
+    @model_validator(mode="after")
+    def _fits_labeler(self):
+        if self.structures == "frames" and self.labeler.kind in FINITE_ONLY:
+            raise ValueError(
+                f"structures: {self.labeler.kind} labels molecules in vacuum and no periodic frames: give clusters"
+            )
+        return self
+
+    @property
+    def clusters_only(self) -> bool:
+        """Are clusters labelled in place of periodic frames?"""
+        return self.structures == "clusters" or (self.structures == "auto" and self.labeler.kind in FINITE_ONLY)
 
 
 class RankLimits(Settings):
@@ -177,13 +199,35 @@ class RankLimits(Settings):
         return self
 
 
+class Sigmas(Settings):
+    """Expected errors of frames of one kind, where they differ from the trainer's."""
+
+    sigma_force: Force | None = Field(None, description="of a force component")
+    sigma_energy: EnergyPerAtom | None = Field(None, description="of the energy per atom")
+    sigma_volume: EnergyPerAtom | None = Field(None, description="of the energy per atom on 1 % of volume")
+
+    def weights(self) -> dict[str, float]:
+        """What is different, for `ace.rows.Weights`."""
+        found = {
+            "force": self.sigma_force,
+            "energy": self.sigma_energy,
+            "energy_cluster": self.sigma_energy,
+            "volume": self.sigma_volume,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+# What `config_type` of a frame says about where it came from; `stopped`: explored too, where a run went wrong.
+ConfigType = Literal["bulk", "cluster", "contact", "explored", "stopped", "decomposed"]
+
+
 class ACE(Settings):
     """Linear atomic cluster expansion, fitted by the built-in code."""
 
     kind: Literal["ace"] = "ace"
     functions: int = Field(300, ge=5, description="basis functions per element")
     cutoff: Length = Field("5 A", description="of the potential")
-    ranks: RankLimits | None = Field(None, description="default: chosen by the number of functions")
+    ranks: RankLimits | None = Field(None, description="default: functions are chosen by what they explain in the data")
     sigma_force: Force = Field("0.1 eV/A", description="expected error of a force component")
     sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom, periodic")
     sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom, cluster")
@@ -192,7 +236,11 @@ class ACE(Settings):
         description="of the energy change per atom on 1 % of volume: the weight of the stress "
         "(0.03 meV is about 400 bar in a liquid); null fits no stress",
     )
-    ridge: float = Field(1e-9, gt=0, lt=1, description="relative regularisation")
+    config_types: dict[ConfigType, Sigmas] = Field({}, description="other expected errors for some kinds of frames")
+    ridge: Literal["auto"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        "auto", description="relative regularisation; auto: a prior chosen by the data"
+    )
+    committee: int = Field(0, ge=0, le=99, description="potentials drawn from the posterior besides the fitted one")
 
     def arguments(self) -> dict[str, Any]:
         """Arguments of `trainers.train` besides the weights."""
@@ -201,7 +249,8 @@ class ACE(Settings):
             "cutoff": self.cutoff,
             "n_max": self.ranks.n if self.ranks else None,
             "l_max": self.ranks.l if self.ranks else None,
-            "ridge": self.ridge,
+            "ridge": None if self.ridge == "auto" else self.ridge,
+            "committee": self.committee,
         }
 
     def weights(self) -> dict[str, Any]:
@@ -211,6 +260,7 @@ class ACE(Settings):
             "energy": self.sigma_energy,
             "energy_cluster": self.sigma_energy_cluster,
             "volume": self.sigma_volume,
+            "by_config_type": {kind: sigmas.weights() for kind, sigmas in self.config_types.items()},
         }
 
 
@@ -319,6 +369,18 @@ class Loop(Settings):
     generations: int = Field(8, ge=0, le=999, description="at most (until) or exactly (fixed)")
 
 
+class Budget(Settings):
+    """What the loop may use; it ends, with the potential it has, when another generation would not fit."""
+
+    core_hours: float | None = Field(None, gt=0, description="wall time times cores, over all finished jobs")
+    gpu_hours: float | None = Field(None, gt=0, description="wall time times GPUs, over all finished jobs")
+    labels: int | None = Field(None, gt=0, description="labels computed; those found in the store are free")
+
+    def limits(self) -> dict[str, float]:
+        """What is limited; nothing by default."""
+        return self.model_dump(exclude_none=True)
+
+
 class Tolerance(Settings):
     """Largest deviation of the density from the reference, beyond two standard errors."""
 
@@ -356,8 +418,14 @@ class Cluster(Settings):
 
     sampling: Literal["cpu", "gpu"] = Field("cpu", description="MD")
     fitting: Literal["cpu", "gpu"] = Field("cpu", description="fits")
-    cpu_partition: str = Field("cpu", description="name of the partition of CPU nodes")
-    gpu_partition: str = Field("gpu", description="name of the partition of GPU nodes")
+    cpu_partition: str | None = Field(
+        None, description="partition of CPU nodes for MD and fits; default: the profile's slurm_partition"
+    )
+    gpu_partition: str = Field("gpu", description="partition of GPU nodes")
+    modules: dict[str, list[str]] = Field(
+        {}, description="environment modules by rule, or 'default' for all others; with --sdm env-modules"
+    )
+    container: str | None = Field(None, min_length=1, description="container image of all rules; with --sdm apptainer")
 
 
 def _kind(trainer: Any) -> Any:
@@ -392,6 +460,7 @@ class Config(Settings):
     select: Select = Select()
     assess: Assess = Assess()
     loop: Loop = Loop()
+    budget: Budget = Budget()
     produce: Produce = Produce()
     cluster: Cluster = Cluster()
 

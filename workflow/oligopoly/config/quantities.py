@@ -13,6 +13,7 @@ UNITS: dict[str, dict[str, float]] = {
     "length": {"A": 1.0, "nm": 10.0},
     "mass": {"g/mol": 1.0, "u": 1.0},
     "force": {"eV/A": 1.0, "meV/A": 1e-3},
+    "energy": {"eV": 1.0, "Ry": 13.605693122994, "Ha": 27.211386245988},
     "energy per atom": {"eV": 1.0, "meV": 1e-3},
 }
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
@@ -24,7 +25,7 @@ def parse(text: Any, dimension: str) -> float:
     Raises ValueError that says what was given and which units are right.
     """
     units = UNITS[dimension]
-    example = {"time": "1.5 fs", "temperature": "300 K", "pressure": "1 atm", "length": "5 A"}.get(
+    example = {"time": "1.5 fs", "temperature": "300 K", "pressure": "1 atm", "length": "5 A", "energy": "40 Ry"}.get(
         dimension, f"1 {next(iter(units))}"
     )
     match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
@@ -62,3 +63,4 @@ Length = _quantity("length", gt=0)
 Mass = _quantity("mass", gt=0)
 Force = _quantity("force", gt=0)
 EnergyPerAtom = _quantity("energy per atom", gt=0)
+Energy = _quantity("energy", gt=0)

@@ -13,9 +13,20 @@ class Outcome(StrEnum):
     LABELLED = "labelled"
     OVERLAP = "geometry overlap"
     INVALID = "invalid geometry"
+    FRAGMENTED = "fragmented"
+    ODD_ELECTRONS = "odd electrons"
+    UNCONVERGED = "SCF not converged"
     NET_FORCE = "net force too large"
     FORCE = "force too large"
+    OUT_OF_MEMORY = "out of memory"
+    OUT_OF_TIME = "out of time"
     CRASHED = "code crashed"
+    DEFERRED = "deferred"
+
+
+# Ends that say something about the machine or the moment rather than about the structure at this
+# level of theory: a later attempt, with more memory and time, may end otherwise.
+RETRIED = frozenset({Outcome.OUT_OF_MEMORY, Outcome.OUT_OF_TIME, Outcome.CRASHED, Outcome.DEFERRED})
 
 
 @dataclass(frozen=True)
@@ -28,9 +39,10 @@ class Verdict:
     reason: str
     seconds: float
     reused: bool
+    attempts: int
 
 
-HEADER = ("key", "frame", "outcome", "reason", "seconds", "reused")
+HEADER = ("key", "frame", "outcome", "reason", "seconds", "reused", "attempts")
 
 
 def write(path: str | Path, verdicts: list[Verdict]) -> None:
@@ -40,7 +52,7 @@ def write(path: str | Path, verdicts: list[Verdict]) -> None:
         reason = " ".join(verdict.reason.split())
         rows.append(
             f"{verdict.key}\t{verdict.frame}\t{verdict.outcome.value}\t{reason}"
-            f"\t{verdict.seconds:.3f}\t{int(verdict.reused)}"
+            f"\t{verdict.seconds:.3f}\t{int(verdict.reused)}\t{verdict.attempts}"
         )
     write_text(path, "\n".join(rows) + "\n")
 

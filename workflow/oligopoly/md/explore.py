@@ -160,7 +160,8 @@ def explore(
     Writes into `out_dir`:
     candidates.extxyz  frames whose largest grade is at least `gamma_select`: at most `candidates`,
         the worst of each time window (`Thinned`); then the last moment of a run that stopped and
-        the `BEFORE_STOP` checks before it, with `stop_reason` in their info. Info `gamma_max`,
+        the `BEFORE_STOP` checks before it, with `stop_reason` in their info. Info `config_type`
+        (explored, or stopped for these last ones), `gamma_max`,
         `gamma_atom` (index), `step`, `time_fs` and the origin; array `gamma`.
     audit.extxyz  of the other frames, one drawn by lot from each of `audit` equal spans of time
     stop.json  how the run ended (`outcomes.Outcome`)
@@ -285,6 +286,7 @@ class _Framer:
         atoms = as_atoms(self.template, sample)
         o = self.origin
         frame_files.set_origin(atoms, o.system, o.generation, o.sampler, sample.step)
+        atoms.info["config_type"] = "explored" if stop is None else "stopped"
         atoms.info["step"] = sample.step
         atoms.info["time_fs"] = sample.time_fs
         atoms.info["gamma_max"] = moment.worst

@@ -18,7 +18,7 @@ FROZEN = 0.75
 
 
 def compare(
-    reference_dir: str | Path,
+    reference_dir: str | Path | None,
     ace_dir: str | Path,
     system_json: str | Path,
     out_json: str | Path,
@@ -33,14 +33,17 @@ def compare(
     """Measure both engines' production runs, compare, and write the result as JSON.
 
     reference_dir, ace_dir : each holds npt/ and nvt/ with thermo.tsv and trajectory.extxyz, and
-    status.json. temperature : K. tolerance_percent : allowed deviation of the density, beyond
+    status.json. reference_dir None: the reference cannot run MD, so that ACE is measured alone and
+    nothing passes or fails by it. temperature : K. tolerance_percent : allowed deviation of the density, beyond
     `sigmas` standard errors of the difference. evaluate_* : frames -> energies (F,) eV of whole
     boxes; without both there is no linear-response estimate. role : "train" or "transfer".
 
     A run that stopped early, or a property that cannot be measured, is a sentence in the result
     ({"missing": "..."}) and not an exception: the comparison of the rest still has its worth.
     """
-    reference_dir, ace_dir = Path(reference_dir), Path(ace_dir)
+    ace_dir = Path(ace_dir)
+    reference_dir = None if reference_dir is None else Path(reference_dir)
+    folders = {"ace": ace_dir} if reference_dir is None else {"reference": reference_dir, "ace": ace_dir}
     topology = Topology.read(system_json)
     system = json.loads(Path(system_json).read_text())
     result = {
@@ -51,20 +54,19 @@ def compare(
         "atoms": len(topology),
         "degree_of_polymerisation": system.get("degree_of_polymerisation"),
         "repeat_unit": system.get("repeat_unit"),
-        "stability": stability(reference_dir, ace_dir),
-        "density": _attempt(
-            _density, reference_dir, ace_dir, topology, tolerance_percent, sigmas
-        ),
+        "compared": reference_dir is not None,
+        "stability": stability(folders),
+        "density": _attempt(_density, folders, topology, tolerance_percent, sigmas),
         "linear_response": {"missing": "No energies of both potentials were at hand."},
     }
-    if evaluate_reference and evaluate_ace:
+    if reference_dir and evaluate_reference and evaluate_ace:
         result["linear_response"] = _attempt(
             _linear_response, reference_dir, ace_dir, topology, temperature,
             evaluate_reference, evaluate_ace,
         )  # fmt: skip
     runs = {
         name: _attempt(_trajectory, folder / "nvt" / "trajectory.extxyz", len(topology))
-        for name, folder in (("reference", reference_dir), ("ace", ace_dir))
+        for name, folder in folders.items()
     }
     missing = next((run for run in runs.values() if isinstance(run, dict)), None)
     if missing:
@@ -85,14 +87,14 @@ def compare(
     return result
 
 
-def stability(reference_dir: Path, ace_dir: Path) -> dict:
-    """How both engines' runs ended: {"completed", "reference_completed", "reference", "ace"}."""
+def stability(folders: dict[str, Path]) -> dict:
+    """How the engines' runs ended: {"completed", "reference_completed", "reference", "ace"}; None: not run."""
     ends = {}
-    for name, folder in (("reference", reference_dir), ("ace", ace_dir)):
+    for name, folder in folders.items():
         path = folder / "status.json"
         ends[name] = json.loads(path.read_text()) if path.exists() else {}
     ended = {name: set(_outcomes(status)) == {"completed"} for name, status in ends.items()}
-    return {"completed": ended["ace"], "reference_completed": ended["reference"], **ends}
+    return {"completed": ended["ace"], "reference_completed": ended.get("reference"), **ends}
 
 
 def _outcomes(status):
@@ -111,9 +113,11 @@ def _attempt(measure, *arguments):
         return {"missing": str(error)}
 
 
-def _density(reference_dir, ace_dir, topology, tolerance, sigmas) -> dict:
-    one = density.from_thermo(reference_dir / "npt" / "thermo.tsv", topology.masses, "The reference density")
-    two = density.from_thermo(ace_dir / "npt" / "thermo.tsv", topology.masses, "The ACE density")
+def _density(folders, topology, tolerance, sigmas) -> dict:
+    two = density.from_thermo(folders["ace"] / "npt" / "thermo.tsv", topology.masses, "The ACE density")
+    if "reference" not in folders:
+        return {"missing": "The reference method runs no MD, so that there is no density to compare with.", "ace": two}
+    one = density.from_thermo(folders["reference"] / "npt" / "thermo.tsv", topology.masses, "The reference density")
     deviation = 100 * (two["value"] / one["value"] - 1)
     sigma = 100 * np.hypot(two["error"] / one["value"], one["error"] * two["value"] / one["value"] ** 2)
     allowed = tolerance + sigmas * sigma
@@ -162,12 +166,15 @@ def _rdf(runs, topology) -> dict:
         )
         for name, run in runs.items()
     }
-    r = measured["reference"]["r_A"]
+    r = measured["ace"]["r_A"]
     pairs = {}
-    for pair, kinds in measured["reference"]["pairs"].items():
+    for pair, kinds in measured["ace"]["pairs"].items():
         pairs[pair] = {}
-        for kind, one in kinds.items():
-            two = measured["ace"]["pairs"][pair][kind]
+        for kind, two in kinds.items():
+            if "reference" not in runs:
+                pairs[pair][kind] = {"ace": two}
+                continue
+            one = measured["reference"]["pairs"][pair][kind]
             pairs[pair][kind] = {"reference": one, "ace": two} | rdf.difference(r, one, two, within=kind == "intra")
     return {"r_A": r, "pairs": pairs}
 
@@ -179,10 +186,22 @@ def _msd(run, topology) -> dict:
     )  # fmt: skip
 
 
-def _verdict(result) -> tuple[bool, list[str]]:
-    """Did ACE hold for this system, and why, in sentences."""
+def _verdict(result) -> tuple[bool | None, list[str]]:
+    """Did ACE hold for this system (None: nothing to compare with), and why, in sentences."""
     sentences = []
     stability = result["stability"]
+    if not result["compared"]:
+        if not stability["completed"]:
+            reasons = "; ".join(_reasons(stability["ace"]))
+            sentences.append("ACE did not run to its end" + (f": {reasons}." if reasons else "."))
+            return False, sentences
+        value = result["density"]
+        sentences.append("ACE ran to its end.")
+        if "ace" in value:
+            found = value["ace"]
+            sentences.append(f"Its density is {found['value']:.4f} ± {found['error']:.4f} g/cm³.")
+        sentences.append(value["missing"])
+        return None, sentences
     stable = stability["completed"] and stability["reference_completed"]
     for engine, name, ended in (
         ("ace", "ACE", stability["completed"]),

@@ -172,6 +172,26 @@ def parity(pairs: list[tuple[str, str, np.ndarray, np.ndarray]]):
     return figure
 
 
+def calibration(fits: dict[str, tuple[list[float], list[float]]]):
+    """Root mean square errors of bins, expected and true (meV/A), one panel for each fit."""
+    figure, axes = panels(len(fits), 3.0, width=HALF * len(fits))
+    for ax, (name, (expected, true)) in zip(axes, fits.items(), strict=True):
+        ends = 0.8 * min(*expected, *true), 1.25 * max(*expected, *true)
+        low, high = np.array(ends) / 1.5, np.array(ends) * 1.5
+        ax.fill_between(ends, low, high, color=GOOD, alpha=0.12, lw=0, label="within 1.5 times")
+        ax.plot(ends, ends, color=REFERENCE, lw=0.8)
+        ax.plot(expected, true, "o", color=ACE)
+        ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, title=name)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+        ax.set_xlabel("expected force error (meV/Å)")
+        ax.set_ylabel("true force error (meV/Å)")
+        ax.legend(loc="upper left")
+    return figure
+
+
 def selection(counts: list[tuple[str, int, int, int]]):
     """Frames per generation: (name, chosen, held out, audit, left out)."""
     figure, (ax,) = panels(1, 0.8 + 0.26 * len(counts), width=HALF * 1.5)
@@ -290,6 +310,8 @@ def pair_distributions(rdf: dict):
             ax = axes[(2 * (k // columns) + line) * columns + k % columns]
             ax.set_visible(True)
             for engine, colour, style in (("reference", REFERENCE, "-"), ("ace", ACE, "--")):
+                if engine not in kinds[kind]:
+                    continue
                 g, error = np.array(kinds[kind][engine]["g"]), np.array(kinds[kind][engine]["error"])
                 ax.fill_between(r, g - error, g + error, color=colour, alpha=0.2, lw=0)
                 ax.plot(r, g, style, color=colour, lw=1.1)
@@ -297,13 +319,14 @@ def pair_distributions(rdf: dict):
                 ax.axhline(1, color=MUTED, lw=0.6, zorder=0)
                 ax.set_xlim(1.5, r[-1])
             else:
-                inside = np.flatnonzero(np.array(kinds[kind]["reference"]["g"]) > 0)
+                inside = np.flatnonzero(np.array(kinds[kind].get("reference", kinds[kind]["ace"])["g"]) > 0)
                 ax.set_xlim(0.8, r[inside[-1]] + 0.3 if len(inside) else r[-1])
             ax.set_ylim(bottom=0)
             ax.set_title(f"{name}, {kind}molecular", fontsize=9.5)
             ax.set_xlabel("r (Å)")
             ax.set_ylabel("g(r)")
-    axes[0].plot([], [], color=REFERENCE, label="reference")
+    if any("reference" in kinds["inter"] for kinds in pairs.values()):
+        axes[0].plot([], [], color=REFERENCE, label="reference")
     axes[0].plot([], [], "--", color=ACE, label="ACE")
     figure.legend(loc="outside upper center", ncols=2)
     return figure

@@ -24,6 +24,11 @@ from oligopoly.report.page import (
 )
 from oligopoly.report.results import Results
 
+# Of a frame's config_type; frames of runs made with older versions have none.
+KINDS = {"explored": "found by exploration", "stopped": "where exploration stopped", "none": "found by exploration"}
+
+FAILED, REASON = 40, 300  # structures without a label that are listed, and characters of their reasons
+
 
 def build(run_dir: str | Path, out_html: str | Path) -> None:
     """Write the report of `results/{run}` as one HTML file with everything in it.
@@ -230,6 +235,11 @@ def _selection(run: Results):
     if outcomes:
         caption = "What became of the structures sent for labels"
         parts.append(_by_generation("outcome", outcomes, caption))
+    failed = [(g.name, r) for g in run.generations for r in g.outcomes if r["outcome"] != "labelled"]
+    if failed:
+        rows = [(name, r["frame"], r["outcome"], r["reason"][:REASON]) for name, r in failed[:FAILED]]
+        caption = f"Structures without a label{'' if len(failed) <= FAILED else f': {FAILED} of {len(failed)}'}"
+        parts.append(details(caption, table(("generation", "structure", "outcome", "reason"), rows)))
     audits = [
         (g.name, a["wrong"], a["n"], f"{100 * a['share']:.0f} %",
          f"{100 * a['low']:.0f} to {100 * a['high']:.0f} %")
@@ -290,7 +300,7 @@ def _accuracy(run: Results):
                 continue
             rows.append(
                 ("training" if part == "train" else "held out",
-                 "found by exploration" if name == "none" else name, m.get("frames", ""),
+                 KINDS.get(name, name), m.get("frames", ""),
                  _n(m.get("force_rmse_meV_A")), _n(m.get("force_rmse_percent")),
                  _n(m.get("energy_rmse_meV_atom")), _n(m.get("pressure_rmse_bar")))
             )  # fmt: skip
@@ -301,6 +311,19 @@ def _accuracy(run: Results):
             rows, numbers=range(2, 7), caption=f"Root mean square errors, generation {last.name}",
         )
     )  # fmt: skip
+    found = last.metrics.get("calibration") or {}
+    if "force" in found:
+        parts.append(
+            _show(
+                figures.calibration({"": (found["force"]["predicted"], found["force"]["true"])}),
+                "Force errors that the posterior of the fit expects, in ten bins, against true ones, on "
+                f"{found['frames']} held-out frames. {100 * found['force']['within'][0]:.0f} % of the components lie "
+                f"within one expected error and {100 * found['force']['within'][1]:.0f} % within two (68 and 95 % if "
+                f"they were normal). The bare posterior is multiplied by {found['force_factor']:.1f}, from "
+                f"{found['factors_from']}.",
+                "expected against true force errors",
+            )
+        )
     return section("accuracy", "Accuracy on held-out frames", *parts)
 
 
@@ -360,14 +383,15 @@ def _liquids(run: Results):
         if "missing" not in value:
             bands[system] = value["allowed_percent"]
             rows.append((system, "molecular dynamics", value["deviation_percent"], value["sigma_percent"], True))
-            measured[system] = {e: (value[e]["value"], value[e]["error"]) for e in ("reference", "ace")}
-            for engine in ("reference", "ace"):
-                d = value[engine]
-                cells.append(
-                    (system, "ACE" if engine == "ace" else engine, f"{d['value']:.4f} ± {d['error']:.4f}",
-                     f"{d['block_error']:.4f}", f"{d['tau_ps']:.1f}", f"{d['effective_samples']:.0f}",
-                     f"{d['equilibration_ps']:.0f} + {d['production_ps']:.0f}")
-                )  # fmt: skip
+        engines = [engine for engine in ("reference", "ace") if engine in value]
+        measured[system] = {e: (value[e]["value"], value[e]["error"]) for e in engines}
+        for engine in engines:
+            d = value[engine]
+            cells.append(
+                (system, "ACE" if engine == "ace" else engine, f"{d['value']:.4f} ± {d['error']:.4f}",
+                 f"{d['block_error']:.4f}", f"{d['tau_ps']:.1f}", f"{d['effective_samples']:.0f}",
+                 f"{d['equilibration_ps']:.0f} + {d['production_ps']:.0f}")
+            )  # fmt: skip
         response = p["linear_response"]
         for key, how in (("forward", "linear response, reference frames"),
                          ("backward", "linear response, ACE frames"),
@@ -417,7 +441,7 @@ def _one_liquid(system: str, p: dict) -> list[Html]:
     parts = [paragraph(*p["sentences"])]
     if "missing" in p["density"]:
         parts.append(missing(p["density"]["missing"]))
-    if "missing" in p["linear_response"]:
+    if "missing" in p["linear_response"] and p.get("compared", True):
         parts.append(missing(f"Linear response: {p['linear_response']['missing']}"))
     if "missing" in p["rdf"]:
         parts.append(missing(f"g(r) could not be measured: {p['rdf']['missing']}"))
@@ -435,10 +459,12 @@ def _one_liquid(system: str, p: dict) -> list[Html]:
             (pair, kind, f"{100 * c['share']:.1f} %", f"{100 * c['noise']:.1f} %")
             for pair, kinds in reversed(p["rdf"]["pairs"].items())
             for kind, c in kinds.items()
+            if "share" in c
         ]
         parts.append(
             table(("pair", "molecules", "pairs elsewhere", "of which noise"), rows, numbers=(2, 3),
                   caption="Share of pairs that ACE puts at another distance, and what statistics alone give")
+            if rows else Html()
         )  # fmt: skip
     curves = {k: v for k, v in p["msd"].items() if isinstance(v, dict) and "missing" not in v}
     if curves:
@@ -460,10 +486,11 @@ def _one_liquid(system: str, p: dict) -> list[Html]:
             ("end_to_end_A2", "end-to-end distance² (Å²)"),
             ("alignment", "alignment of the chains (1: parallel)"),
         ):
-            pair = [sizes[e].get(key) for e in ("reference", "ace")]
-            if all(pair):
-                rows.append((name, *(f"{m['value']:.2f} ± {m['error']:.2f}" for m in pair)))
-        parts.append(table(("chains", "reference", "ACE"), rows, numbers=(1, 2)))
+            found = [sizes[e].get(key) for e in sizes]
+            if all(found):
+                rows.append((name, *(f"{m['value']:.2f} ± {m['error']:.2f}" for m in found)))
+        names = ["ACE" if engine == "ace" else engine for engine in sizes]
+        parts.append(table(("chains", *names), rows, numbers=range(1, 1 + len(names))))
     return parts
 
 

@@ -46,8 +46,15 @@ def judge(results: Results) -> Verdict:
         )
     else:
         headline = f"The potential holds for {systems}: all {len(checks)} checks passed."
+    compared = all(p.get("compared", True) for p in results.properties.values())
+    if not compared and not failed:
+        decided = sum(c.passed is not None for c in checks)
+        headline = (
+            f"All {decided} checks passed that can be made without MD of the reference method: the liquids of "
+            f"{systems} are the potential's own word."
+        )
     words = [f"{name}: {' '.join(p['sentences'])}" for name, p in results.properties.items()]
-    return Verdict(not failed, headline, _story(results) + words, checks)
+    return Verdict(not failed if compared or failed else None, headline, _story(results) + words, checks)
 
 
 def _story(results: Results) -> list[str]:
@@ -63,6 +70,7 @@ def _story(results: Results) -> list[str]:
             "converged": "The loop converged",
             "last generation": "The loop ended because its last generation was reached"
             + (", with every criterion met" if judged.assess["converged"] else ""),
+            "budget spent": "The loop ended because its budget was spent",
             "go on": f"After generation {judged.name} the loop goes on",
         }[judged.assess["decision"]]
         reasons = " ".join(_sentence(r) for r in judged.assess["reasons"])
@@ -118,9 +126,17 @@ def _liquids(results: Results) -> list[Check]:
     for system, properties in results.properties.items():
         for engine, key in (("ACE", "completed"), ("reference", "reference_completed")):
             ended = properties["stability"][key]
+            if ended is None:
+                continue
             found = "yes" if ended else "no"
             checks.append(Check(f"{system}: {engine} runs to their end", found, "yes", ended))
         value = properties["density"]
+        if not properties.get("compared", True):
+            found = "not measured"
+            if "ace" in value:
+                found = f"{value['ace']['value']:.4f} ± {value['ace']['error']:.4f} g/cm³"
+            checks.append(Check(f"{system}: density", found, "nothing to compare with", None))
+            continue
         if "missing" in value:
             checks.append(Check(f"{system}: density", "not measured", "", False))
             continue

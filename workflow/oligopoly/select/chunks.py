@@ -1,5 +1,6 @@
 """From candidates to chunks of structures, one label job each."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ase import Atoms
@@ -7,24 +8,40 @@ from ase import Atoms
 from oligopoly import frames as frame_files
 from oligopoly.select import choose, ledger
 from oligopoly.select.candidates import Candidate, gather
+from oligopoly.systems.clusters import cut_around
+from oligopoly.systems.topology import Topology
+
+Cost = Callable[[Atoms], float]
 
 
 def select_generation(
-    walkers: list[str], chunk_files: list[str], ledger_file: str, generation: int, **choice
+    walkers: list[str],
+    chunk_files: list[str],
+    ledger_file: str,
+    generation: int,
+    *,
+    topologies: Mapping[str, Topology] | None = None,
+    molecules: int | None = None,
+    cost: Cost = len,
+    **choice,
 ) -> None:
     """Choose among what the exploration folders `walkers` hold and write the chunks and ledger.
 
-    `choice` goes to `choose.select`. Chosen frames train, audit frames test (`info["split"]`).
+    `choice` goes to `choose.select`. Chosen frames train, audit frames test (`info["split"]`). With `molecules`, of
+    each frame that many are cut out, around the atom with the largest grade; `topologies` by system name tell the
+    molecules. Chunks are balanced by `cost`.
     """
     candidates = gather(walkers)
     choose.select(candidates, **choice)
     for candidate in candidates:
+        if molecules and (candidate.chosen or candidate.audit):
+            candidate.atoms = _around_the_worst(candidate.atoms, topologies, molecules)
         candidate.atoms.info["split"] = "train" if candidate.chosen else "test"
         candidate.atoms.info["origin_generation"] = generation
-    _write(candidates, chunk_files, ledger_file)
+    _write(candidates, chunk_files, ledger_file, cost)
 
 
-def take_pool(pool_files: list[str], chunk_files: list[str], ledger_file: str) -> None:
+def take_pool(pool_files: list[str], chunk_files: list[str], ledger_file: str, cost: Cost = len) -> None:
     """Generation 0: everything in the pool is labelled."""
     candidates = []
     for file in map(Path, pool_files):
@@ -37,23 +54,32 @@ def take_pool(pool_files: list[str], chunk_files: list[str], ledger_file: str) -
                     reason=f"initial pool: {sampler}, {kind}",
                 )
             )  # fmt: skip
-    _write(candidates, chunk_files, ledger_file)
+    _write(candidates, chunk_files, ledger_file, cost)
 
 
-def _write(candidates: list[Candidate], chunk_files: list[str], ledger_file: str) -> None:
+def _write(candidates: list[Candidate], chunk_files: list[str], ledger_file: str, cost: Cost) -> None:
     taken = [candidate for candidate in candidates if candidate.chosen or candidate.audit]
-    # Large structures first, each to the chunk with the least work so far: cost is about atoms.
-    load = [0] * len(chunk_files)
+    # Costly structures first, each to the chunk with the least work so far.
+    load = [0.0] * len(chunk_files)
     chunks: list[list[Atoms]] = [[] for _ in chunk_files]
     place: dict[str, int] = {}
-    for candidate in sorted(taken, key=lambda c: -len(c.atoms)):
+    for candidate in sorted(taken, key=lambda c: -cost(c.atoms)):
         number = load.index(min(load))
-        load[number] += len(candidate.atoms)
+        load[number] += cost(candidate.atoms)
         chunks[number].append(_bare(candidate))
         place[candidate.name] = number
     for path, frames in zip(chunk_files, chunks, strict=True):
         frame_files.write(path, frames)
     ledger.write(ledger_file, candidates, place)
+
+
+def _around_the_worst(atoms: Atoms, topologies: Mapping[str, Topology], molecules: int) -> Atoms:
+    topology = topologies[atoms.info["origin_system"]]
+    # A frame without grades has no atom that is worse than others.
+    worst = int(atoms.info.get("gamma_atom", 0))
+    cluster = cut_around(atoms, topology, worst, molecules)
+    cluster.info = {**cluster.info, **atoms.info}
+    return cluster
 
 
 def _bare(candidate: Candidate) -> Atoms:

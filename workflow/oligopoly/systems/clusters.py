@@ -39,6 +39,28 @@ def cut_clusters(
     return clusters
 
 
+def cut_around(atoms: Atoms, topology: Topology, atom: int, size: int) -> Atoms:
+    """The `size` molecules of a periodic frame that come nearest to `atom`, its own first.
+
+    As `cut_clusters`, for the surroundings of one atom.
+    """
+    topology = topology.of(len(atoms))
+    cell = atoms.cell.array
+    whole = topology.unwrap(atoms.positions, cell)
+    away = whole - whole[atom]
+    shifts = -np.round(away @ np.linalg.inv(cell))
+    distances = np.linalg.norm(away + shifts @ cell, axis=1)
+    own = topology.molecules == topology.molecules[atom]
+    distances[own], shifts[own] = 0.0, 0.0
+    # Of each molecule the image whose nearest atom is nearest.
+    nearest = np.array(
+        [np.flatnonzero(topology.molecules == m)[np.argmin(distances[topology.molecules == m])]
+         for m in range(topology.n_molecules)]
+    )  # fmt: skip
+    chosen = np.argsort(distances[nearest], kind="stable")[:size]
+    return _cluster(atoms, topology, whole, chosen, shifts[nearest[chosen]] @ cell)
+
+
 def neighbours(
     whole: np.ndarray, cell: np.ndarray, topology: Topology, centre: int
 ) -> tuple[np.ndarray, np.ndarray]:

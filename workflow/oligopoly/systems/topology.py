@@ -22,6 +22,9 @@ BROKEN = 1.35
 CLOSE_H_H = 1.6
 CLOSE_H_X = 1.45
 CLOSE_X_X = 2.2
+# Hydrogens of hydroxyl and amine groups have no Lennard-Jones core in GAFF2: in ethylene glycol at
+# 300 to 600 K they come within 1.16 A of each other and 1.33 A of other hydrogens.
+CLOSE_H_POLAR = 1.1
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,14 @@ class Topology:
         """(3,) thresholds for pairs with 0, 1, 2 hydrogens."""
         return np.array([CLOSE_X_X, CLOSE_H_X, CLOSE_H_H])
 
+    @cached_property
+    def _polar(self) -> np.ndarray:
+        """(N,) bool: hydrogens that are not bonded to carbon."""
+        polar = np.zeros(len(self), bool)
+        for i, j in (self.bonds.T, self.bonds.T[::-1]):
+            polar[i] |= (self.numbers[i] == 1) & (self.numbers[j] != 6)
+        return polar
+
     def unwrap(self, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
         """Positions (N, 3) with every molecule whole along its bonds; the first atom stays put.
 
@@ -160,13 +171,14 @@ class Topology:
     ) -> np.ndarray:
         """Pairs (K, 2) of atoms of different molecules nearer than their elements allow.
 
-        Limits CLOSE_H_H, CLOSE_H_X, CLOSE_X_X, multiplied by `scale`. A molecule's own periodic
-        image counts as another molecule.
+        Limits CLOSE_H_H (CLOSE_H_POLAR where one of them is polar), CLOSE_H_X, CLOSE_X_X, multiplied
+        by `scale`. A molecule's own periodic image counts as another molecule.
         """
         limit = scale * max(CLOSE_H_H, CLOSE_H_X, CLOSE_X_X)
         i, j, d = self.intermolecular_pairs(positions, cell, limit)
         hydrogens = (self.numbers[i] == 1).astype(int) + (self.numbers[j] == 1)
-        near = d < scale * self._contact_limits[hydrogens]
+        polar = (hydrogens == 2) & (self._polar[i] | self._polar[j])
+        near = d < scale * np.where(polar, CLOSE_H_POLAR, self._contact_limits[hydrogens])
         return np.stack([i[near], j[near]], axis=1)
 
     def intermolecular_pairs(

@@ -68,3 +68,10 @@ def check_unit(repeat_unit: str, end_groups, degree_of_polymerisation: int = 3) 
         )
     for smiles in end_groups:
         _parse(smiles, "end group", 1)
+
+
+def elements(repeat_unit: str, end_groups) -> set[str]:
+    """Symbols of the elements in a chain of these SMILES, which `check_unit` has found good."""
+    parts = [_parse(repeat_unit, "repeat unit", 2)]
+    parts += [] if end_groups == RING else [_parse(smiles, "end group", 1) for smiles in end_groups]
+    return {a.GetSymbol() for part in parts for a in Chem.AddHs(part).GetAtoms() if a.GetAtomicNum()}

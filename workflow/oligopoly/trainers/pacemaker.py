@@ -22,8 +22,9 @@ import numpy as np
 import yaml
 from ase import Atoms
 
-from oligopoly.ace.fit import WALL, Weights, inner_radii, reference_energies
 from oligopoly.ace.metrics import Labels, labels, record
+from oligopoly.ace.rows import WALL, Weights
+from oligopoly.ace.survey import inner_radii, reference_energies, survey
 from oligopoly.errors import UserError
 from oligopoly.files import atomic, beside, write_text
 from oligopoly.progress import Progress
@@ -154,7 +155,8 @@ def write_input(
 
 
 def weigh(atoms: Atoms, weights: Weights) -> tuple[float, np.ndarray]:
-    """Weights of the energy per atom and of each atom's force (N,): 1/sigma^2, less on a wall, as in `ace.fit`."""
+    """Weights of the energy per atom and of each atom's force (N,): 1/sigma^2, less on a wall, as in `ace.rows`."""
+    weights = weights.of(atoms)
     wall = 1.0 + (np.linalg.norm(labels(atoms).forces, axis=1) / WALL) ** 2
     sigma = weights.energy if atoms.pbc.all() else weights.energy_cluster
     return 1.0 / (sigma * wall.max()) ** 2, 1.0 / (weights.force * wall) ** 2
@@ -242,7 +244,7 @@ def fit(
 
     The loss is that of `ace.fit` but for the stress, which pacemaker does not fit: the expected errors in `weights`
     give each energy and force its weight, and pacemaker's kappa follows. Afterwards each pair gets a ZBL core as in
-    `ace.fit.inner_radii`. pacemaker works in `{prefix}.pacemaker/`, where its input, log and
+    `ace.survey.inner_radii`. pacemaker works in `{prefix}.pacemaker/`, where its input, log and
     running metrics stay. Errors in the metrics are of the finished potential, by pyace.
 
     Raises UserError for missing labels, too few environments, or a pacemaker that fails.
@@ -253,10 +255,11 @@ def fit(
     helper = [tools.python, HELPER]
     labelled = list(train)
     train, test = ([atoms for atoms in frames if len(atoms) > 1] for frames in (train, test))
-    elements = sorted({symbol for atoms in train for symbol in atoms.symbols})
+    found = survey(labelled, cutoff)
+    elements = found.elements
     _check(train, test, elements, functions)
-    E0, _ = reference_energies([atoms for atoms in labelled if set(atoms.symbols) <= set(elements)], elements)
-    inner = inner_radii(train, elements, cutoff)
+    E0, _ = reference_energies(found)
+    inner = inner_radii(found, cutoff)
 
     folder = prefix.with_name(prefix.name + ".pacemaker")
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,70 @@
+# `snakemake preflight`: before a night is spent. One job per kind of node, then a forecast.
+import shutil
+
+NODES = ["cpu"] + (["gpu"] if "gpu" in (cfg.cluster.sampling, cfg.cluster.fitting) else [])
+
+# Each time anew: what was found yesterday says nothing about tonight.
+if workflow.is_main_process and "preflight" in sys.argv[1:]:
+    shutil.rmtree(f"{RUN}/preflight", ignore_errors=True)
+
+
+rule preflight_site:
+    output:
+        found=f"{RUN}/preflight/site.json",
+    log:
+        f"{RUN}/logs/preflight/site.log",
+    params:
+        asks=lambda w: asked_of_slurm(),
+        jobs=lambda w: workflow.resource_settings.nodes,
+        slurm=lambda w: workflow.executor_plugin.name == "slurm",
+    localrule: True
+    conda:
+        "../envs/oligopoly.yaml"
+    message:
+        "Asking the scheduler and the file system"
+    script:
+        "../scripts/preflight_site.py"
+
+
+for where in NODES:
+
+    rule:
+        name:
+            f"preflight_{where}"
+        input:
+            site=rules.preflight_site.output.found,
+        output:
+            found=f"{RUN}/preflight/{where}.json",
+        log:
+            f"{RUN}/logs/preflight/{where}.log",
+        params:
+            where=where,
+            config=cfg.model_dump(mode="json"),
+        resources:
+            **on(where),
+        conda:
+            "../envs/oligopoly.yaml"
+        message:
+            f"Trying a {where} node: programs, a tiny label, tiny MD"
+        script:
+            "../scripts/preflight_node.py"
+
+
+rule preflight:
+    input:
+        found=[rules.preflight_site.output.found]
+        + expand(f"{RUN}/preflight/{{where}}.json", where=NODES),
+    output:
+        report=f"{RUN}/preflight/report.txt",
+    log:
+        f"{RUN}/logs/preflight/report.log",
+    params:
+        config=dict(config),
+        cores=lambda w: {name: cores_of(name) for name in ("label", "fit", "explore", "produce")},
+    localrule: True
+    conda:
+        "../envs/oligopoly.yaml"
+    message:
+        "Summing up"
+    script:
+        "../scripts/preflight.py"

@@ -1,0 +1,14 @@
+# Environment modules by the config's cluster.modules; included last, when all rules are known.
+import difflib
+
+from snakemake.deployment.env_modules import EnvModules
+
+RULES = {known.name: known for known in workflow.rules}
+for name in cfg.cluster.modules.keys() - RULES.keys() - {"default"}:
+    near = difflib.get_close_matches(name, [*RULES, "default"], n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else f" (one of default, {', '.join(RULES)})"
+    raise WorkflowError(f"cluster.modules.{name}: no rule has this name{hint}")
+for name, known in RULES.items():
+    modules = cfg.cluster.modules.get(name, cfg.cluster.modules.get("default"))
+    if modules:
+        known.env_modules = EnvModules(*modules)

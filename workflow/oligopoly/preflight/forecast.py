@@ -1,0 +1,192 @@
+"""What a run will take if every generation is needed: jobs, labels, hours, disk, days, against the budget.
+
+MD is scaled from what the probes measured on the nodes, linearly in atoms and steps; labels by the cost model, which
+knows the timings in the label store; fits from the demonstration's. Right within a factor of two.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ase import Atoms
+from rdkit import Chem
+
+from oligopoly.budget import amount
+from oligopoly.config.models import Config
+from oligopoly.label.cost import Costs
+from oligopoly.preflight.findings import Finding
+
+# Seconds of a core, where no probe measured: MD per step and atom on one core of 2026, and Snakemake's start on a node.
+CLASSICAL, LEARNED, START_S = 1.5e-6, 12e-6, 8.0
+EQUILIBRATION_FS = 1.56e6  # the 21 steps at scale 1
+PAIR_FRAMES = 11  # structures of one pair of molecules pushed together
+FIT_S = 3e-7  # per force component and basis function squared over 1000, both of all structures: see `_fit`
+BYTES = 70  # per atom and stored frame, extended XYZ
+FRAME_FS = 200.0  # between stored frames of exploration
+
+
+@dataclass
+class Forecast:
+    """Sums over all generations. wall: hours on the way through the loop with as many nodes as there are jobs."""
+
+    jobs: Counter = field(default_factory=Counter)
+    core_hours: Counter = field(default_factory=Counter)
+    gpu_hours: float = 0.0
+    labels: int = 0
+    gigabytes: float = 0.0
+    wall: float = 0.0
+
+    def add(self, rule: str, count: int, seconds: float, cores: int = 1, gpus: int = 0) -> float:
+        """Count jobs that take `seconds` each; returns hours of one."""
+        each = (seconds + START_S) / 3600
+        self.jobs[rule] += count
+        self.core_hours[rule] += count * each * cores
+        self.gpu_hours += count * each * gpus
+        return each
+
+
+def forecast(config: Config, measured: dict[str, float], cores: dict[str, int]) -> Forecast:
+    """Forecast of a run. measured: of the probes. cores: by rule, where a rule's jobs have more than one."""
+    total = Forecast()
+    classical, learned = measured.get("classical", CLASSICAL), measured.get("learned", LEARNED)
+    gpu = int(config.cluster.sampling == "gpu")
+    sizes = {name: atoms(system) * system.chains for name, system in config.systems.items()}
+    trained = {name: size for name, size in sizes.items() if config.systems[name].role == "train"}
+    last, largest = config.loop.generations, max(trained.values())
+
+    def md(rule, count, size, steps, per_step, frames):
+        total.gigabytes += count * frames * size * BYTES / 1e9
+        return total.add(rule, count, size * steps * per_step, cores.get(rule, 1), gpu)
+
+    for name, size in sizes.items():
+        total.add("build", 1, 10 + 0.005 * size)
+        steps = EQUILIBRATION_FS * config.equilibration.scale / config.equilibration.timestep
+        hours = md("equilibrate", 1, size, steps, classical, 0)
+        if name in trained:
+            for state in config.reference.states.values():
+                duration = config.reference.settle + state.duration + (3000 if state.volume_ratio else 0)
+                frames = state.duration / config.reference.sample_every
+                hours = max(hours, md("reference", 1, size, duration / config.reference.timestep, classical, frames))
+        total.wall = max(total.wall, 2 * hours)
+    total.add("pool", len(trained), 20)
+    train = 0
+    for generation in range(last + 1):
+        if generation:
+            longest = 0.0
+            for size in trained.values():
+                for walker in config.explore.walkers.values():
+                    steps = walker.duration / config.explore.timestep
+                    longest = max(longest, md("explore", 1, size, steps, learned, walker.duration / FRAME_FS))
+            total.wall += longest
+        structures = _structures(config, trained, generation)
+        total.labels += len(structures)
+        total.wall += _labels(total, config, structures, cores.get("label", 1))
+        train += sum(len(one) for one in structures)
+        total.wall += _fit(total, config, train, cores.get("fit", 1))
+        total.add("select", 1, 10)
+        total.add("collect", 1, 5)
+        total.wall += 2 * total.add("assess", 1, 10 + 200 * largest * learned)
+    production = 0.0
+    engines = {"ace": learned} | ({"reference": classical} if config.label.labeler.kind == "classical" else {})
+    for size in sizes.values():
+        npt = (config.produce.npt + config.produce.settle) / config.produce.timestep
+        nvt = (config.produce.nvt + config.produce.settle) / config.produce.nvt_timestep
+        frames = (config.produce.npt + config.produce.nvt) / config.produce.sample_every
+        for per_step in engines.values():
+            production = max(production, md("produce", 1, size, npt + nvt, per_step, frames))
+        total.add("properties", 1, 30)
+    total.wall += production
+    for rule in ("contact_scan", "final", "provenance", "report"):
+        total.add(rule, len(trained) if rule == "contact_scan" else 1, 10)
+    return total
+
+
+def compare(config: Config, found: Forecast) -> list[Finding]:
+    """The forecast against the budget. The loop's budget counts no production."""
+    loop = sum(hours for rule, hours in found.core_hours.items() if rule != "produce")
+    asked = {"core_hours": loop, "gpu_hours": found.gpu_hours, "labels": found.labels}
+    findings = []
+    for name, limit in config.budget.limits().items():
+        words, value = name.replace("_", "-"), asked[name]
+        if value > limit:
+            problem = (
+                f"all generations take about {amount(value)} {words}, the budget is {limit:g}: the loop will stop early"
+            )
+            remedy = f"raise budget.{name}, or fewer loop.generations, a smaller select.budget, shorter explore.walkers"
+            findings.append(Finding(f"budget.{name}", "", problem, remedy))
+        else:
+            findings.append(Finding(f"budget.{name}", f"about {amount(value)} of {limit:g} {words}"))
+    return findings
+
+
+def describe(found: Forecast) -> list[str]:
+    """The forecast in lines for people."""
+    costly = ", ".join(f"{rule} {hours:.3g}" for rule, hours in found.core_hours.most_common(4))
+    many = ", ".join(f"{count} {rule}" for rule, count in found.jobs.most_common(6))
+    return [
+        f"jobs        {found.jobs.total()} ({many}, ...)",
+        f"labels      {found.labels}",
+        f"core-hours  {found.core_hours.total():.3g} ({costly})",
+        f"GPU-hours   {found.gpu_hours:.3g}",
+        f"disk        {found.gigabytes:.3g} GB of trajectories",
+        f"time        {found.wall:.3g} h ({found.wall / 24:.1f} days) without waiting in the queue",
+    ]
+
+
+def atoms(system) -> int:
+    """Number of atoms of one chain of a system of the config."""
+    ends = 0 if system.end_groups == "ring" else sum(map(_heavy_and_light, system.end_groups))
+    return _heavy_and_light(system.repeat_unit) * system.degree_of_polymerisation + ends
+
+
+def _molecule(smiles: str) -> Chem.Mol:
+    # [H] as an atom of its own, not folded into its neighbour's count
+    parameters = Chem.SmilesParserParams()
+    parameters.removeHs = False
+    return Chem.AddHs(Chem.MolFromSmiles(smiles, parameters))
+
+
+def _heavy_and_light(smiles: str) -> int:
+    return sum(atom.GetAtomicNum() > 0 for atom in _molecule(smiles).GetAtoms())
+
+
+def _chain(system, copies: int = 1) -> Atoms:
+    """The elements of `copies` chains; where they lie does not matter here."""
+    unit = [a.GetAtomicNum() for a in _molecule(system.repeat_unit).GetAtoms() if a.GetAtomicNum()]
+    ends = [] if system.end_groups == "ring" else [
+        a.GetAtomicNum() for end in system.end_groups for a in _molecule(end).GetAtoms() if a.GetAtomicNum()
+    ]  # fmt: skip
+    numbers = (unit * system.degree_of_polymerisation + ends) * copies
+    return Atoms(numbers=numbers, positions=[(0.0, 0.0, 0.0)] * len(numbers))
+
+
+def _structures(config: Config, trained: dict[str, int], generation: int) -> list[Atoms]:
+    """What is labelled in a generation, at most."""
+    found = []
+    sizes = config.pool.clusters.sizes
+    for name in trained:
+        system = config.systems[name]
+        if generation == 0:
+            boxes = 0 if config.label.clusters_only else config.pool.frames_per_state * len(config.reference.states)
+            found += [_chain(system, system.chains)] * boxes
+            for k in range(config.pool.clusters.count):
+                found.append(_chain(system, sizes[k % len(sizes)]))
+            found += [_chain(system, 2)] * (config.pool.contacts.pairs * PAIR_FRAMES)
+    if generation:
+        systems = [config.systems[name] for name in trained]
+        copies = [max(sizes) if config.label.clusters_only else system.chains for system in systems]
+        for k in range(config.select.budget + config.select.audit):
+            found.append(_chain(systems[k % len(systems)], copies[k % len(systems)]))
+    return found
+
+
+def _labels(total: Forecast, config: Config, structures: list[Atoms], cores: int) -> float:
+    costs = Costs(config.label.store, config.label.labeler.model_dump())
+    seconds = sum(map(costs.seconds, structures))
+    chunks = config.label.chunks
+    return total.add("label", chunks, seconds / chunks / cores, cores)
+
+
+def _fit(total: Forecast, config: Config, train: int, cores: int) -> float:
+    """The normal equations: force components times functions squared; functions of two elements."""
+    functions = 2 * config.trainer.functions
+    return total.add("fit", 1, 20 + FIT_S * 3 * train * (functions / 1000) ** 2 * 1000 / cores, cores)

@@ -1,0 +1,207 @@
+"""On a node of the kind that jobs will run on: programs, one tiny label, one tiny MD, gamma, and how fast they are."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from oligopoly import provenance
+from oligopoly.preflight.findings import Finding, attempt
+from oligopoly.seeds import derive
+
+ATOMS = 150  # about so many in the box that is tried
+SETTLE_STEPS, STEPS = 3000, 100
+FUNCTIONS = 60  # per element of the potential that is tried: enough to run, quick to fit
+TEMPERATURE = 300.0
+
+
+def probe(where: str, config: dict[str, Any], threads: int) -> tuple[list[Finding], dict[str, float]]:
+    """Try everything that runs on nodes of the kind `where` ('cpu' or 'gpu').
+
+    config: the checked config as plain data. Returns findings, and seconds per step and atom of MD with the force field
+    (`classical`) and with a learned potential (`learned`), and of one label (`label`, of `label_atoms` atoms).
+    """
+    facts: dict[str, float] = {}
+    found = attempt("node", lambda: _node(where), "ask your administrators")
+    found += attempt("software", _software, "see docs/software.md for the ways to bring Python and its packages along")
+    with tempfile.TemporaryDirectory(prefix="preflight-") as folder:
+        try:
+            box = _Box(config, Path(folder))
+        except Exception as error:
+            remedy = "see above; LAMMPS or RDKit may be broken in this installation"
+            return [*found, Finding("tiny MD", "", f"{type(error).__name__}: {error}", remedy)], facts
+        facts["classical"] = box.seconds
+        found.append(Finding("tiny MD with the force field", f"{len(box.atoms)} atoms, {_per_day(box)} (of this size)"))
+        if where == "cpu":
+            found += attempt(
+                "tiny label", lambda: _label(config, box, threads, facts), "see label.labeler in the config"
+            )
+        if where == config["cluster"]["sampling"]:
+            remedy = "see explore.engine in the config, and docs/software.md for a LAMMPS with ML-PACE"
+            found += attempt("tiny MD with a learned potential", lambda: _learned(config, box, facts), remedy)
+    return found, facts
+
+
+class _Box:
+    """A small box of the first training system at the density of a liquid, and frames of its MD."""
+
+    def __init__(self, config: dict[str, Any], folder: Path):
+        from oligopoly.md import trajectory
+        from oligopoly.md.engines import Classical
+        from oligopoly.md.run import run_md
+        from oligopoly.md.simulation import Conditions
+        from oligopoly.systems.box import read_box
+        from oligopoly.systems.build import build_system
+        from oligopoly.systems.topology import Topology
+
+        self.folder, self.data, self.system = folder, folder / "built.data", folder / "system.json"
+        self.name, system = next((n, s) for n, s in config["systems"].items() if s["role"] == "train")
+        chain = {key: system[key] for key in ("repeat_unit", "end_groups", "degree_of_polymerisation")}
+        build_system(
+            self.data, self.system, **chain, chains=1, charges=config["force_field"]["charges"],
+            seed=derive(config["seed"], "preflight"),
+        )  # fmt: skip
+        alone = len(read_box(self.data, Topology.read(self.system)))
+        build_system(
+            self.data, self.system, **chain, chains=max(2, round(ATOMS / alone)),
+            charges=config["force_field"]["charges"], seed=derive(config["seed"], "preflight"),
+        )  # fmt: skip
+        self.topology = Topology.read(self.system)
+        start = read_box(self.data, self.topology)
+        squeezed = Conditions("npt", TEMPERATURE, 1.0, pressure_atm=1000.0)
+        run = {"topology": self.topology, "seed": 1, "out_dir": folder / "md"}
+        _, dense = run_md(
+            Classical(self.data), start, conditions=squeezed, duration_fs=0.1 * SETTLE_STEPS,
+            sample_every_fs=0.1 * SETTLE_STEPS, settle_fs=0.9 * SETTLE_STEPS, **run,
+        )  # fmt: skip
+        begin = time.perf_counter()
+        _, self.atoms = run_md(
+            Classical(self.data), dense, conditions=Conditions("nvt", TEMPERATURE, 1.0), duration_fs=10 * STEPS,
+            sample_every_fs=STEPS, **run,
+        )  # fmt: skip
+        self.seconds = (time.perf_counter() - begin) / (10 * STEPS) / len(dense)
+        trajectory_ = trajectory.read(folder / "md" / "trajectory.extxyz")
+        self.frames = [trajectory_.atoms(k) for k in range(len(trajectory_))]
+
+
+def _node(where: str) -> Iterable[Finding]:
+    memory = int(os.environ.get("SLURM_MEM_PER_NODE", 0))
+    free = shutil.disk_usage(tempfile.gettempdir()).free / 1e9
+    name = os.environ.get("SLURMD_NODENAME") or os.uname().nodename
+    what = f"{where} node {name}"
+    yield Finding(
+        what, f"{len(os.sched_getaffinity(0))} cores" + (f", {memory} MB for this job" if memory else "")
+        + f", {free:.0f} GB for temporary files",
+    )  # fmt: skip
+    if free < 0.5:
+        remedy = "set TMPDIR to a folder with space before starting Snakemake, or leave the node out"
+        yield Finding(what, "", f"{tempfile.gettempdir()} is full", remedy)
+    if where == "gpu":
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
+        if not gpus:
+            remedy = (
+                "is cluster.gpu_partition a partition of GPU nodes, and does it want --gres (slurm_extra) for a GPU?"
+            )
+            yield Finding(what, "", "this job sees no GPU (CUDA_VISIBLE_DEVICES is empty)", remedy)
+        else:
+            yield Finding(what, f"sees GPU {gpus}{_gpu_name()}")
+
+
+def _gpu_name() -> str:
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    return f" ({subprocess.run(query, capture_output=True, text=True).stdout.strip().splitlines()[:1]})"
+
+
+def _software() -> Iterable[Finding]:
+    import importlib.metadata
+    import sys
+
+    versions = []
+    for name in provenance.PACKAGES:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"{name} (no version)")
+    yield Finding("software", f"Python {sys.version.split()[0]} at {sys.executable}; {', '.join(versions)}")
+
+
+def _label(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, float]) -> Iterable[Finding]:
+    from oligopoly.label.labeler import create
+
+    settings = config["label"]["labeler"]
+    molecule = box.atoms[box.topology.molecules == box.topology.molecules[0]]
+    molecule = Atoms(numbers=molecule.numbers, positions=molecule.positions)
+    labeler = create(**settings, threads=threads, data=str(box.data), system=str(box.system))
+    begin = time.perf_counter()
+    label = labeler.label(molecule)
+    labeler.close()
+    facts["label"], facts["label_atoms"] = time.perf_counter() - begin, len(molecule)
+    theory = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "kind")
+    yield Finding("level of theory", settings["kind"] + (f": {theory}" if theory else ""))
+    net = float(np.linalg.norm(label.forces.sum(axis=0)))
+    if not np.isfinite(label.energy) or not np.isfinite(label.forces).all():
+        yield Finding("tiny label", "", "energy or forces are not numbers", "see label.labeler in the config")
+    elif net > config["label"]["max_net_force"]:
+        remedy = "a tighter grid or SCF threshold in label.labeler, or a larger label.max_net_force"
+        yield Finding("tiny label", "", f"the forces on one molecule sum to {net:.3f} eV/A", remedy)
+    else:
+        yield Finding(
+            "tiny label", f"one {box.name} molecule of {len(molecule)} atoms in {facts['label']:.1f} s with its start, "
+            f"forces sum to {net:.1e} eV/A",
+        )  # fmt: skip
+
+
+def _learned(config: dict[str, Any], box: _Box, facts: dict[str, float]) -> Iterable[Finding]:
+    from oligopoly.ace.fit import Weights, fit
+    from oligopoly.label.classical import ClassicalLabeler
+    from oligopoly.md.engines import PairPACE, learned
+    from oligopoly.md.lammps import start
+    from oligopoly.md.simulation import Conditions, open_simulation
+
+    lmp = start()
+    styles = [style for style in ("pace", "pace/extrapolation") if lmp.has_style("pair", style)]
+    version = lmp.version()
+    lmp.close()
+    yield Finding("LAMMPS", f"version {version}, pair styles {', '.join(styles) or 'without pace'}")
+    with ClassicalLabeler(box.data, box.system) as labeler:
+        train = [_labelled(atoms, labeler.label(atoms)) for atoms in box.frames]
+    prefix = box.folder / "potential"
+    fit(train, [], prefix, functions=FUNCTIONS, cutoff=config["trainer"]["cutoff"], weights=Weights())
+    every = config["explore"]["gamma_every"]
+    engine = learned(config["explore"]["engine"], f"{prefix}.yaml", f"{prefix}.asi", every)
+    grades = []
+    with open_simulation(engine, box.atoms, Conditions("nvt", TEMPERATURE, 0.5), 1) as simulation:
+        simulation.ensemble(2 * STEPS)
+        for number in range(2 * STEPS // every):
+            if number == STEPS // every:
+                begin = time.perf_counter()
+            simulation.advance(every)
+            grades.append(simulation.gamma())
+    facts["learned"] = (time.perf_counter() - begin) / STEPS / len(box.atoms)
+    name = "LAMMPS ML-PACE" if isinstance(engine, PairPACE) else "the built-in engine"
+    if any(grade is None for grade in grades) or not max(float(np.max(grade)) for grade in grades) > 0:
+        remedy = "explore.engine: ace, or a LAMMPS whose pair_style pace/extrapolation and fix pair work"
+        yield Finding("gamma", "", f"{name} gives no extrapolation grade: exploration would learn nothing", remedy)
+    else:
+        yield Finding("gamma", f"up to {max(float(np.max(grade)) for grade in grades):.2f} from {name}")
+    yield Finding("tiny MD with a learned potential", f"{len(box.atoms)} atoms, {2 * STEPS} steps with {name}")
+
+
+def _labelled(atoms: Atoms, label) -> Atoms:
+    copy = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    copy.info |= {"REF_energy": label.energy, "REF_stress": label.stress}
+    copy.arrays["REF_forces"] = label.forces
+    return copy
+
+
+def _per_day(box: _Box) -> str:
+    return f"{86400 / (box.seconds * len(box.atoms)) / 1e6:.1f} ns a day"
