@@ -16,6 +16,7 @@ from oligopoly.assess import assess
 from oligopoly.config.models import Assess
 from oligopoly.label.classical import ClassicalLabeler
 from oligopoly.label.run import attach
+from oligopoly.label.theory import name_of
 from oligopoly.md import trajectory
 from oligopoly.md.engines import Classical, learned
 from oligopoly.md.run import run_md
@@ -48,6 +49,7 @@ def frames(folder: Path, states: list[tuple[float, float]], volume: float, count
     start = read_box(SYSTEM / "equilibrated.data", topology)
     found = []
     with ClassicalLabeler(SYSTEM / "equilibrated.data", SYSTEM / "system.json") as labeler:
+        method = name_of(labeler.settings)
         for number, (ratio, temperature) in enumerate(states):
             out = folder / f"{ratio}-{temperature:g}"
             run_md(
@@ -57,7 +59,7 @@ def frames(folder: Path, states: list[tuple[float, float]], volume: float, count
                 volume_ratio=ratio * volume / start.get_volume(), seed=10 + number, out_dir=out,
             )  # fmt: skip
             run = trajectory.read(out / "trajectory.extxyz")
-            found += [attach(run.atoms(k), labeler.label(run.atoms(k))) for k in range(1, len(run))]
+            found += [attach(run.atoms(k), labeler.label(run.atoms(k)), method) for k in range(1, len(run))]
     return found
 
 

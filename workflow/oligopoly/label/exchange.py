@@ -37,7 +37,7 @@ def export(store: Store, path: str | Path, methods: set[str] | None = None) -> C
             if record.label is None or (methods is not None and method not in methods):
                 continue
             counts[method] += 1
-            frames.append(attach(record.atoms, record))
+            frames.append(attach(record.atoms, record.label, method))
             if len(frames) == BATCH:
                 ase.io.write(temporary, frames, format="extxyz", append=True)
                 frames = []

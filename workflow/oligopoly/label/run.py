@@ -95,9 +95,11 @@ def label_chunk(
     crashed = [v for v in verdicts if v.outcome is Outcome.CRASHED]
     if len(crashed) >= ATTEMPTS and not any(record.label for record in chunk.records.values()):
         raise UserError(f"{outcomes_path}: the code crashed for every structure it was given. {_first(crashed)}")
-    labelled = [
-        attach(atoms, chunk.records[k]) for k, atoms in enumerate(frames) if verdicts[k].outcome is Outcome.LABELLED
-    ]
+    labelled = []
+    for k, atoms in enumerate(frames):
+        if verdicts[k].outcome is Outcome.LABELLED:
+            record = chunk.records[k]
+            labelled.append(attach(atoms, record.label, name_of(record.settings)))
     try:
         frame_files.write(labelled_path, labelled)
         outcomes.write(outcomes_path, verdicts)
@@ -121,16 +123,15 @@ def energies(frames: list[Atoms], factories: Mapping[str, Factory], store: Store
     )
 
 
-def attach(atoms: Atoms, record: Record) -> Atoms:
-    """A copy of `atoms` that carries the label of `record` in the REF_ keys, and its level of theory."""
-    label = record.label
+def attach(atoms: Atoms, label: Label, method: str) -> Atoms:
+    """A copy of `atoms` that carries `label` in the REF_ keys, and the level of theory (`theory.name_of`)."""
     copy = atoms.copy()
     copy.calc = None
     for found in (copy.info, copy.arrays):  # labels of another method, which may have more to say
         for name in [name for name in found if name.startswith("REF_")]:
             del found[name]
     copy.info["REF_energy"] = label.energy
-    copy.info["REF_method"] = name_of(record.settings)
+    copy.info["REF_method"] = method
     copy.arrays["REF_forces"] = np.asarray(label.forces)
     if label.stress is not None:
         copy.info["REF_stress"] = np.asarray(label.stress)
