@@ -1,6 +1,6 @@
 """Energy drift of constant-energy MD: meV/atom/ns, and the fluctuation of the total energy, through LAMMPS.
 
-    python benchmarks/ace_drift.py POTENTIAL FRAME TIMESTEP_FS PICOSECONDS [TEMPERATURE]
+python benchmarks/ace_drift.py POTENTIAL FRAME TIMESTEP_FS PICOSECONDS [TEMPERATURE]
 """
 
 import sys

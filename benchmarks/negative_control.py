@@ -49,7 +49,7 @@ def frames(folder: Path, states: list[tuple[float, float]], volume: float, count
     start = read_box(SYSTEM / "equilibrated.data", topology)
     found = []
     with ClassicalLabeler(SYSTEM / "equilibrated.data", SYSTEM / "system.json") as labeler:
-        method = name_of(labeler.settings)
+        method = name_of(labeler.settings())
         for number, (ratio, temperature) in enumerate(states):
             out = folder / f"{ratio}-{temperature:g}"
             run_md(

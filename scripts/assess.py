@@ -18,13 +18,13 @@ with logged(snakemake.log[0]):
         potential_before=next(iter(files.before), None),
         labelled=files.labels,
         stops=files.stops,
-        liquids=dict(
-            zip(params.temperatures, zip(files.liquid[::2], files.liquid[1::2], strict=True), strict=False)
-        ),
+        liquids=dict(zip(params.temperatures, zip(files.liquid[::2], files.liquid[1::2], strict=True), strict=False)),
         temperatures=params.temperatures,
         own_liquids=dict(zip(params.temperatures, files.own_liquid, strict=False)),
         labelers={
             name: create(**params.labeler, data=data, system=system)
             for name, data, system in zip(params.temperatures, files.data, files.systems, strict=True)
-        } if files.own_liquid else {},
+        }
+        if files.own_liquid
+        else {},
     )

@@ -5,6 +5,4 @@ with logged(snakemake.log[0]):
     from oligopoly.label.outcomes import merge
 
     merge(snakemake.input.outcomes, snakemake.output.outcomes)
-    collect(
-        snakemake.input.labels, snakemake.input.before, snakemake.output.train, snakemake.output.test
-    )
+    collect(snakemake.input.labels, snakemake.input.before, snakemake.output.train, snakemake.output.test)

@@ -15,9 +15,7 @@ FRAMES = {
 def frame(potential: str, name: str) -> dict[str, np.ndarray]:
     """numbers, positions, cell, pbc, energy, forces, ... of one reference frame."""
     with np.load(DATA / f"{potential}.reference.npz") as archive:
-        return {
-            key.split("/", 1)[1]: archive[key] for key in archive.files if key.split("/", 1)[0] == name
-        }
+        return {key.split("/", 1)[1]: archive[key] for key in archive.files if key.split("/", 1)[0] == name}
 
 
 def where(f: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:

@@ -59,12 +59,24 @@ def _generation(folder, g, last, rng):
         "train": {"all": _errors(force * 0.85, 200 + 40 * g), "by_config_type": {}},
         "test": {"all": _errors(force), "by_config_type": kinds},
         "calibration": {
-            "frames": 30, "factors_from": "30 held-out frames", "force_factor": 6.5, "energy_factor": 9.0,
-            "force": {"predicted": [20.0, 40.0, 90.0], "true": [22.0, 37.0, 95.0], "ratio": 1.02, "within": [0.7, 0.94]},
+            "frames": 30,
+            "factors_from": "30 held-out frames",
+            "force_factor": 6.5,
+            "energy_factor": 9.0,
+            "force": {
+                "predicted": [20.0, 40.0, 90.0],
+                "true": [22.0, 37.0, 95.0],
+                "ratio": 1.02,
+                "within": [0.7, 0.94],
+            },
         },
     }
     _text(folder / "potential" / "metrics.json", json.dumps(metrics))
-    reference = {"energy": rng.normal(-3, 0.008, 60), "force": rng.normal(0, 0.85, 9000), "pressure": rng.normal(0, 3000, 40)}
+    reference = {
+        "energy": rng.normal(-3, 0.008, 60),
+        "force": rng.normal(0, 0.85, 9000),
+        "pressure": rng.normal(0, 3000, 40),
+    }
     noise = {"energy": force / 90000, "force": force / 1000, "pressure": force * 5}
     arrays = {}
     for key, values in reference.items():

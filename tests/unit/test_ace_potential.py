@@ -43,9 +43,7 @@ def test_what_we_write_has_the_lines_pacemaker_wrote(name, tmp_path):
     for key, block in by_name[1].items():
         mine = by_name[0][key]
         assert mine.keys() == block.keys()
-        assert {k: v for k, v in mine.items() if k != "nbody"} == {
-            k: v for k, v in block.items() if k != "nbody"
-        }
+        assert {k: v for k, v in mine.items() if k != "nbody"} == {k: v for k, v in block.items() if k != "nbody"}
         assert sorted(map(str, mine["nbody"])) == sorted(map(str, block["nbody"]))
 
 
@@ -57,9 +55,7 @@ def test_c_tilde_form_is_pacemakers(name, tmp_path):
     assert yace.read(tmp_path / "x.yace").functions == ours.functions
     assert same_bonds(theirs.bonds, ours.bonds)
     for element in theirs.elements:
-        a, b = (
-            {(f.elements, f.n, f.l): dict(f.terms) for f in p.functions[element]} for p in (theirs, ours)
-        )
+        a, b = ({(f.elements, f.n, f.l): dict(f.terms) for f in p.functions[element]} for p in (theirs, ours))
         assert a.keys() == b.keys()
         for key in a:
             assert a[key].keys() == b[key].keys()

@@ -56,16 +56,10 @@ def test_zbl_pairs_without_a_core_keep_their_functions_where_pacemaker_would_cut
     r = np.array([0.7, 0.99, 1.01])
     plain, _ = radial.base(bond(), r)
     cut, slope = radial.base(bond(inner_cutoff_type="zbl"), r)
-    assert (
-        (cut[:, :2] == 0).all() and (slope[:, :2] == 0).all() and np.array_equal(cut[:, 2], plain[:, 2])
-    )
-    chosen = functions.bonds(
-        functions.select(["C", "H"], 20, [3, 2], [0, 1]), 5.0, inner_radii={("C", "C"): 1.0}
-    )
+    assert (cut[:, :2] == 0).all() and (slope[:, :2] == 0).all() and np.array_equal(cut[:, 2], plain[:, 2])
+    chosen = functions.bonds(functions.select(["C", "H"], 20, [3, 2], [0, 1]), 5.0, inner_radii={("C", "C"): 1.0})
     for pair in (("C", "H"), ("H", "H")):
-        assert (
-            chosen[pair].core_repulsion[0] == 0 and (radial.base(chosen[pair], r)[0][:, :2] != 0).any()
-        )
+        assert chosen[pair].core_repulsion[0] == 0 and (radial.base(chosen[pair], r)[0][:, :2] != 0).any()
 
 
 def test_sbessel_is_orthonormal():
@@ -100,10 +94,7 @@ def test_unknown_radial_functions_are_named():
 def test_core_derivatives_and_cutoff(b):
     r = np.linspace(0.3, 4.9, 200)
     e, de = core.energy(b, "C", "O", r)
-    assert (
-        np.abs(de / numerical(lambda x: core.energy(b, "C", "O", x), r) - 1)[np.abs(de) > 1e-3].max()
-        < 1e-5
-    )
+    assert np.abs(de / numerical(lambda x: core.energy(b, "C", "O", x), r) - 1)[np.abs(de) > 1e-3].max() < 1e-5
     assert core.energy(b, "C", "O", np.array([b.rcut]))[0] == 0
 
 

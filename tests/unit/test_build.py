@@ -112,9 +112,7 @@ def test_unit_without_parameters_names_the_atom(tmp_path, unit, ends, element, n
     with pytest.raises(UserError) as caught:
         build(tmp_path, unit, ends, 3)
     message = str(caught.value)
-    assert (
-        unit in message and f"no type for {element}" in message and f"bonded to {neighbours}" in message
-    )
+    assert unit in message and f"no type for {element}" in message and f"bonded to {neighbours}" in message
     assert "symbol 3 of the repeat unit's SMILES" in message
     assert list(tmp_path.iterdir()) == []
 

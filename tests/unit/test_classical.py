@@ -160,9 +160,7 @@ def test_far_molecules_add_up(hexane):
     labels = [labeler.label(part) for part in parts]
     together = labeler.label(both)
     assert together.energy == pytest.approx(sum(label.energy for label in labels), abs=1e-6)
-    np.testing.assert_allclose(
-        together.forces, np.concatenate([label.forces for label in labels]), atol=1e-6
-    )
+    np.testing.assert_allclose(together.forces, np.concatenate([label.forces for label in labels]), atol=1e-6)
 
 
 def test_molecules_are_interchangeable(hexane):

@@ -22,17 +22,13 @@ def box(topology):
     atoms = read_box(HEXANE / "equilibrated.data", topology)
     middles = np.linalg.solve(atoms.cell.array.T, atoms.positions.reshape(-1, 20, 3).mean(axis=1).T).T
     atoms.positions -= np.repeat(np.floor(middles) @ atoms.cell.array, 20, axis=0)
-    atoms.info.update(
-        origin_system="hexane", origin_generation=0, origin_sampler="nvt-300K", origin_step=7
-    )
+    atoms.info.update(origin_system="hexane", origin_generation=0, origin_sampler="nvt-300K", origin_step=7)
     return atoms
 
 
 def test_neighbours_are_ranked_by_the_nearest_atoms_of_all_images(topology, box):
     distances, shifts = neighbours(box.positions, box.cell.array, topology, 3)
-    images = np.array(
-        [[i, j, k] for i in (-2, -1, 0, 1, 2) for j in (-2, -1, 0, 1, 2) for k in (-2, -1, 0, 1, 2)]
-    )
+    images = np.array([[i, j, k] for i in (-2, -1, 0, 1, 2) for j in (-2, -1, 0, 1, 2) for k in (-2, -1, 0, 1, 2)])
     centre = box.positions[60:80]
     for m in range(10):
         if m == 3:
@@ -42,9 +38,7 @@ def test_neighbours_are_ranked_by_the_nearest_atoms_of_all_images(topology, box)
         moved = atoms[None] + (images @ box.cell.array)[:, None]
         gaps = np.linalg.norm(moved[:, :, None] - centre[None, None], axis=-1).min(axis=(1, 2))
         assert distances[m] == pytest.approx(gaps.min())
-        found = np.linalg.norm(
-            (atoms + shifts[m] @ box.cell.array)[:, None] - centre[None], axis=-1
-        ).min()
+        found = np.linalg.norm((atoms + shifts[m] @ box.cell.array)[:, None] - centre[None], axis=-1).min()
         assert found == pytest.approx(gaps.min())
 
 
@@ -137,9 +131,7 @@ def test_scan_pushes_rigid_molecules_to_the_distances_asked_for(topology, box, s
         assert gaps.min() == pytest.approx(frame.info["contact_distance"], abs=1e-3)
         i, j = map(int, frame.info["contact_atoms"].split())
         assert np.linalg.norm(frame.positions[i] - frame.positions[j]) == pytest.approx(gaps.min())
-        np.testing.assert_allclose(
-            np.linalg.norm(np.diff(frame.positions[bonds], axis=1), axis=-1), lengths, atol=1e-8
-        )
+        np.testing.assert_allclose(np.linalg.norm(np.diff(frame.positions[bonds], axis=1), axis=-1), lengths, atol=1e-8)
         np.testing.assert_array_equal(frame.positions[:20], pair.positions[:20])
     moves = np.diff([frame.positions[20:].mean(axis=0) for frame in scan], axis=0)
     directions = moves / np.linalg.norm(moves, axis=1)[:, None]

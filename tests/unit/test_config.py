@@ -135,7 +135,9 @@ def test_the_documented_config_has_every_key():
     assert list(missing(Config, data, "")) == []
     assert list(missing(ACE, data["trainer"], "trainer.")) == []
     # the other trainer stands there as a comment
-    data |= yaml.safe_load(re.search(r"^# trainer:\n(#  .*\n)+", text, re.M)[0].replace("# ", "", 1).replace("\n# ", "\n"))
+    data |= yaml.safe_load(
+        re.search(r"^# trainer:\n(#  .*\n)+", text, re.M)[0].replace("# ", "", 1).replace("\n# ", "\n")
+    )
     assert list(missing(Pacemaker, data["trainer"], "trainer.")) == []
     # and so do the other labelers, in a list
     written = yaml.safe_load(re.search(r"^# - kind: .*\n(#.*\n)+", text, re.M)[0].replace("\n# ", "\n")[2:])
@@ -145,6 +147,8 @@ def test_the_documented_config_has_every_key():
         assert list(missing(model, labeler, f"{labeler['kind']}.")) == []
         needed = {name: labeler[name] for name, field in model.model_fields.items() if field.is_required()}
         assert model(**needed) == check(data).label.labeler, "the values that stand there are the defaults"
-    assert {labeler["kind"] for labeler in written} == set(_kinds(Label.model_fields["labeler"].annotation)) - {"classical"}
+    assert {labeler["kind"] for labeler in written} == set(_kinds(Label.model_fields["labeler"].annotation)) - {
+        "classical"
+    }
     defaults = Pacemaker(kind="pacemaker")
     assert check(data).trainer == defaults

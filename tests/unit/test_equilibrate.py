@@ -27,9 +27,7 @@ def built(tmp_path_factory):
 
 
 def run(built: Path, out: Path, **changes):
-    settings = dict(
-        temperature=300.0, pressure_atm=1.0, scale=1e-4, seed=1, timestep_fs=1.0, hydrogen_mass=4.0
-    )
+    settings = dict(temperature=300.0, pressure_atm=1.0, scale=1e-4, seed=1, timestep_fs=1.0, hydrogen_mass=4.0)
     return equilibrate(
         built / "built.data",
         built / "system.json",

@@ -56,4 +56,6 @@ def test_lammps_agrees_with_the_reference(potential):
         np.testing.assert_allclose(found.forces, f["forces"], atol=1e-8)
         if "stress_voigt" in f:
             v = found.virial / np.linalg.det(f["cell"])
-            np.testing.assert_allclose(v[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]], f["stress_voigt"], rtol=1e-5, atol=1e-9)
+            np.testing.assert_allclose(
+                v[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]], f["stress_voigt"], rtol=1e-5, atol=1e-9
+            )

@@ -85,7 +85,9 @@ def test_gamma_of_a_fix_comes_in_the_order_of_the_atoms():
     engine = PairPACE(POTENTIAL, "given", gamma_every=5)
     x = engine.gamma(lmp)
     assert not np.array_equal(lmp.numpy.extract_atom("id")[: len(atoms)], np.arange(1, len(atoms) + 1))
-    np.testing.assert_allclose(x, lmp.numpy.extract_atom("x")[np.argsort(lmp.numpy.extract_atom("id")[: len(atoms)]), 0])
+    np.testing.assert_allclose(
+        x, lmp.numpy.extract_atom("x")[np.argsort(lmp.numpy.extract_atom("id")[: len(atoms)]), 0]
+    )
     lmp.command("run 1")
     assert engine.gamma(lmp) is None
     lmp.close()

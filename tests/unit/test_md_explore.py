@@ -95,9 +95,7 @@ def test_same_seed_same_files(tmp_path):
 
 
 def test_compression_meets_gamma_break_and_keeps_the_way_there(tmp_path):
-    outcome, folder, stop = go(
-        tmp_path, conditions=Conditions("npt", 300, 2.0, 1000.0, 100000.0), gamma_break=4.0
-    )
+    outcome, folder, stop = go(tmp_path, conditions=Conditions("npt", 300, 2.0, 1000.0, 100000.0), gamma_break=4.0)
     assert outcome.outcome == "gamma_break" and outcome.value > 4.0 and len(outcome.atoms) == 1
     found = frames.read(folder / "candidates.extxyz")
     stopped = [atoms for atoms in found if "stop_reason" in atoms.info]
@@ -110,9 +108,7 @@ def test_compression_meets_gamma_break_and_keeps_the_way_there(tmp_path):
 
 
 def test_volume_ratio_is_reached(tmp_path):
-    _, folder, _ = go(
-        tmp_path, conditions=Conditions("nvt", 90, 2.0), volume_ratio=0.9, scaling_fs=500.0
-    )
+    _, folder, _ = go(tmp_path, conditions=Conditions("nvt", 90, 2.0), volume_ratio=0.9, scaling_fs=500.0)
     volumes = read_thermo(folder / "thermo.tsv")["volume_A3"]
     assert volumes[-1] / volumes[0] == pytest.approx(0.9)
     assert volumes[25] / volumes[0] == pytest.approx(((1 + 0.9 ** (1 / 3)) / 2) ** 3, rel=1e-3)

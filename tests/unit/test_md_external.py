@@ -100,9 +100,7 @@ def test_cluster_without_a_cell_moves_as_in_a_large_box():
     conditions = Conditions("nve", 60, 2.0)
     a = motion(ExternalACE(evaluator=LennardJones()), open_, conditions)[-1]
     b = motion(ExternalACE(evaluator=LennardJones()), box, conditions)[-1]
-    np.testing.assert_allclose(
-        a.positions - a.positions.mean(0), b.positions - b.positions.mean(0), atol=1e-9
-    )
+    np.testing.assert_allclose(a.positions - a.positions.mean(0), b.positions - b.positions.mean(0), atol=1e-9)
 
 
 class Breaks(LennardJones):

@@ -195,8 +195,9 @@ def test_wrong_input_is_a_user_error(hexane, tmp_path):
         Conditions("npt", 300, 1.0)
     with pytest.raises(UserError, match="belongs to ensemble npt"):
         Conditions("nvt", 300, 1.0, pressure_atm=1.0)
-    with pytest.raises(UserError, match="same system"), open_simulation(
-        Classical(BOX), atoms[:180], Conditions("nvt", 300, 1.0), 1
+    with (
+        pytest.raises(UserError, match="same system"),
+        open_simulation(Classical(BOX), atoms[:180], Conditions("nvt", 300, 1.0), 1),
     ):
         pass
     with pytest.raises(UserError, match="not known"):

@@ -151,7 +151,9 @@ def test_a_program_that_fails_has_the_last_word(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux'")
 def test_a_program_ends_with_the_job_that_started_it(tmp_path):
     fit = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
-    job = f"from oligopoly.trainers.pacemaker import run; run([{sys.executable!r}, '-c', {fit!r}], {str(tmp_path)!r}, 1)"
+    job = (
+        f"from oligopoly.trainers.pacemaker import run; run([{sys.executable!r}, '-c', {fit!r}], {str(tmp_path)!r}, 1)"
+    )
     started = subprocess.Popen([sys.executable, "-c", job])
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
         assert started.poll() is None
@@ -167,7 +169,7 @@ def environment(folder, *programs: str, package: str | None = None):
     """An environment of this Python with `programs` that do nothing, and `package` as its pyace."""
     (folder / "bin").mkdir(parents=True)
     python = folder / "bin" / "python"
-    python.write_text(f"#!/bin/sh\nPYTHONPATH={folder} exec {sys.executable} \"$@\"\n")
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={folder} exec {sys.executable} "$@"\n')
     for name in programs:
         (folder / "bin" / name).touch()
     for path in (folder / "bin").iterdir():
@@ -205,7 +207,9 @@ def test_the_real_pacemaker(tmp_path, backend, embedding):
     )  # fmt: skip
     assert json.loads((tmp_path / "p.metrics.json").read_text()) == result
     # what pacemaker says of itself agrees with what the finished files give
-    assert result["pacemaker"]["force_rmse_meV_A"] == pytest.approx(result["train"]["all"]["force_rmse_meV_A"], rel=1e-6)
+    assert result["pacemaker"]["force_rmse_meV_A"] == pytest.approx(
+        result["train"]["all"]["force_rmse_meV_A"], rel=1e-6
+    )
     assert result["pacemaker"]["energy_rmse_meV_atom"] == pytest.approx(
         result["train"]["all"]["energy_rmse_meV_atom"], rel=1e-6
     )
@@ -214,7 +218,7 @@ def test_the_real_pacemaker(tmp_path, backend, embedding):
     assert not list((tmp_path / "p.pacemaker").glob("*.gzip"))
 
     basis = read_yaml(tmp_path / "p.yaml", linear_only=False)
-    assert basis.E0 == result["E0_eV"]
+    assert result["E0_eV"] == basis.E0
     active = active_set.ActiveSet.read(tmp_path / "p.asi")
     design = Design(basis)
     for element in ("C", "H"):

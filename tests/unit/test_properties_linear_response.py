@@ -71,6 +71,4 @@ def test_error_covers_the_truth_in_correlated_runs():
 def test_too_few_frames():
     with pytest.raises(UserError, match="10 frames"):
         slope(np.ones(5), np.ones(5), np.ones(5), T)
-    assert linear_response.shift(slope(volumes(V0, 1, 50), np.zeros(50), np.zeros(50), T))[
-        "backward"
-    ] is None
+    assert linear_response.shift(slope(volumes(V0, 1, 50), np.zeros(50), np.zeros(50), T))["backward"] is None

@@ -36,9 +36,7 @@ def test_ideal_molecules_have_flat_intermolecular_g():
     frames, chains = 60, 40
     numbers = np.tile([6, 1], chains)
     molecules = np.repeat(np.arange(chains), 2)
-    cells = np.array([[20, 0, 0], [4, 19, 0], [-3, 5, 21]]) * rng.uniform(
-        0.97, 1.03, (frames, 1, 1)
-    )
+    cells = np.array([[20, 0, 0], [4, 19, 0], [-3, 5, 21]]) * rng.uniform(0.97, 1.03, (frames, 1, 1))
     first = np.einsum("fmx,fxy->fmy", rng.uniform(size=(frames, chains, 3)), cells)
     bond = rng.normal(size=first.shape)
     bond *= 1.53 / np.linalg.norm(bond, axis=2, keepdims=True)
@@ -72,17 +70,13 @@ def test_g_of_a_crystal_does_not_depend_on_its_cell():
     partners = []
     for a in (atoms, turned, skew):
         n = len(a)
-        g = rdf.pair_distributions(
-            [a.positions] * 2, [a.cell.array] * 2, a.numbers, np.arange(n), r_max=5.0
-        )
+        g = rdf.pair_distributions([a.positions] * 2, [a.cell.array] * 2, a.numbers, np.arange(n), r_max=5.0)
         r, curve = np.array(g["r_A"]), np.array(g["pairs"]["Ar-Ar"]["inter"]["g"])
         shell = 4 / 3 * np.pi * ((r + 0.05) ** 3 - (r - 0.05) ** 3)
         partners.append((curve * shell)[r < 4.5].sum() * (n - 1) / a.get_volume())
     assert partners == pytest.approx([12, 12, 12], rel=1e-3)
     with pytest.raises(UserError, match="half"):
-        rdf.pair_distributions(
-            [atoms.positions] * 2, [atoms.cell.array] * 2, atoms.numbers, np.arange(n), r_max=11.0
-        )
+        rdf.pair_distributions([atoms.positions] * 2, [atoms.cell.array] * 2, atoms.numbers, np.arange(n), r_max=11.0)
 
 
 def walk(seed, frames=2000, chains=12, units=4, step=0.05, box=20.0):
@@ -129,9 +123,7 @@ def test_msd_refuses_a_breathing_box():
     positions, cells, molecules, units = walk(4, frames=20)
     cells = cells * np.linspace(1, 1.01, 20)[:, None, None]
     with pytest.raises(UserError, match="NVT"):
-        msd.displacements(
-            positions, cells, np.arange(20.0), np.ones(len(molecules)), molecules, units
-        )
+        msd.displacements(positions, cells, np.arange(20.0), np.ones(len(molecules)), molecules, units)
 
 
 def test_chain_size():

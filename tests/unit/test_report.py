@@ -71,9 +71,7 @@ def test_verdict_names_what_failed(run):
 def test_a_hole_fails_the_potential(run):
     read = results.read(run)
     pair = read.scans["hexane"]["pairs"][2]
-    pair["ace_eV"] = [
-        e if d > 2.4 else -1.0 for d, e in zip(pair["distances"], pair["ace_eV"], strict=True)
-    ]
+    pair["ace_eV"] = [e if d > 2.4 else -1.0 for d, e in zip(pair["distances"], pair["ace_eV"], strict=True)]
     judged = verdict.judge(read)
     assert judged.holds is False and "no hole between molecules" in judged.headline
 

@@ -84,9 +84,7 @@ def test_chosen_frames_leave_nothing_extrapolating(tmp_path, potential):
 
     design = Design(model)
     grades = [
-        extended.gamma(element, rows).max()
-        for atoms in new
-        for element, rows in design.projections(atoms).items()
+        extended.gamma(element, rows).max() for atoms in new for element, rows in design.projections(atoms).items()
     ]
     assert max(grades) < 1.05
 

@@ -21,9 +21,7 @@ def command(folder: Path, *arguments: str, config: Path = TINY, profile: str = "
 
 def snakemake(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
     """Run it to its end; output as text."""
-    return subprocess.run(
-        command(folder, *arguments, **options), capture_output=True, text=True, env=environment()
-    )
+    return subprocess.run(command(folder, *arguments, **options), capture_output=True, text=True, env=environment())
 
 
 def environment() -> dict[str, str]:

@@ -86,9 +86,7 @@ def assess(
         verdict["linear_response"][system] = linear_response.shift(forward, backward)
     verdict["criteria"] = tests
     verdict["converged"] = potential_before is not None and all(test["passed"] for test in tests)
-    verdict["decision"] = (
-        "converged" if verdict["converged"] else "last generation" if generation >= last else "go on"
-    )
+    verdict["decision"] = "converged" if verdict["converged"] else "last generation" if generation >= last else "go on"
     verdict["reasons"] = [test["sentence"] for test in tests]
     if limits:
         verdict["budget"] = budget.judge(limits, Path(verdict_file).parents[1], store, generation, next_labels)

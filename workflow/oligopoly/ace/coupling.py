@@ -70,11 +70,14 @@ def inner_momenta(l: tuple[int, ...]) -> list[tuple[int, ...]]:
         return [()] if l[0] == 0 else []
     found = [l]
     for left, right, result in tree(rank):
-        allowed = lambda known: range(abs(known[left] - known[right]), known[left] + known[right] + 1)  # noqa: B023
         if result == 2 * rank - 2:
-            found = [known for known in found if 0 in allowed(known)]
+            found = [known for known in found if known[left] == known[right]]
         else:
-            found = [(*known, momentum) for known in found for momentum in allowed(known)]
+            found = [
+                (*known, momentum)
+                for known in found
+                for momentum in range(abs(known[left] - known[right]), known[left] + known[right] + 1)
+            ]
     return sorted(known[rank:] for known in found)
 
 

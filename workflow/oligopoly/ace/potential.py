@@ -148,9 +148,7 @@ def read_yaml(path: str | Path, linear_only: bool = True) -> Potential:
         pair = (name[0], name[-1])
         if len(set(name)) <= 2 and pair not in bonds:
             if pair[::-1] not in bonds:
-                raise UserError(
-                    f"{path}: no radial basis for {pair[0]}-{pair[1]} (`lmaxi`, `nradmaxi`, ...)."
-                )
+                raise UserError(f"{path}: no radial basis for {pair[0]}-{pair[1]} (`lmaxi`, `nradmaxi`, ...).")
             bonds[pair] = bonds[pair[::-1]]
     require_pair_core(bonds, core_limits, str(path))
     metadata = {str(k): str(v) for k, v in (text.get("metadata") or {}).items()}
@@ -278,9 +276,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("!number", _number)
 
 
-_Loader.add_implicit_resolver(
-    "!number", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+_Loader.add_implicit_resolver("!number", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
 
 
 # ------------------------------------------------------------------------------------- validation
@@ -292,19 +288,14 @@ def validate(potential: Potential, where: str) -> None:
     for (a, b), bond in potential.bonds.items():
         if bond.inner_cutoff_type not in INNER_CUTOFFS:
             raise UserError(
-                f"{where}: inner_cutoff_type '{bond.inner_cutoff_type}' of {a}-{b} is not one of "
-                f"{INNER_CUTOFFS}."
+                f"{where}: inner_cutoff_type '{bond.inner_cutoff_type}' of {a}-{b} is not one of {INNER_CUTOFFS}."
             )
         mirror = potential.bonds.get((b, a))
         if mirror is not None and mirror is not bond and not _same(bond, mirror):
-            raise UserError(
-                f"{where}: the radial bases of {a}-{b} and {b}-{a} differ; they must be the same."
-            )
+            raise UserError(f"{where}: the radial bases of {a}-{b} and {b}-{a} differ; they must be the same.")
     kinds = {bond.inner_cutoff_type for bond in potential.bonds.values()}
     if len(kinds) > 1:
-        raise UserError(
-            f"{where}: all pairs need the same inner_cutoff_type, but these occur: {sorted(kinds)}."
-        )
+        raise UserError(f"{where}: all pairs need the same inner_cutoff_type, but these occur: {sorted(kinds)}.")
     for element, functions in potential.functions.items():
         for f in functions:
             if f.elements[0] != element:
@@ -312,9 +303,7 @@ def validate(potential: Potential, where: str) -> None:
             for neighbour, n, l in zip(f.elements[1:], f.n, f.l, strict=True):
                 bond = potential.bonds.get((element, neighbour))
                 if bond is None:
-                    raise UserError(
-                        f"{where}: no speciesblock '{element} {neighbour}', which {f} needs."
-                    )
+                    raise UserError(f"{where}: no speciesblock '{element} {neighbour}', which {f} needs.")
                 top = bond.nradbase if f.rank == 1 else bond.nradmax
                 if not 1 <= n <= top or not 0 <= l <= bond.lmax:
                     raise UserError(
@@ -325,9 +314,7 @@ def validate(potential: Potential, where: str) -> None:
 
 def _same(a: Bond, b: Bond) -> bool:
     left, right = dict(vars(a)), dict(vars(b))
-    return (
-        bool(np.array_equal(left.pop("radcoefficients"), right.pop("radcoefficients"))) and left == right
-    )
+    return bool(np.array_equal(left.pop("radcoefficients"), right.pop("radcoefficients"))) and left == right
 
 
 # ---------------------------------------------------------------------------------------- writing

@@ -59,9 +59,7 @@ def expand(potential: Potential) -> CTilde:
             terms = merged.setdefault((f.elements, f.n, f.l), {})
             for m, c in coupling.expand(f):
                 terms[m] = terms.get(m, 0.0) + c
-        functions[element] = [
-            Function(*key, tuple(sorted(terms.items()))) for key, terms in merged.items() if terms
-        ]
+        functions[element] = [Function(*key, tuple(sorted(terms.items()))) for key, terms in merged.items() if terms]
     return CTilde(
         elements=list(potential.elements),
         bonds=dict(potential.bonds),
@@ -119,9 +117,7 @@ def _function(entry: dict, elements: list[str]) -> Function:
         elements=(elements[entry["mu0"]], *(elements[mu] for mu in entry["mus"])),
         n=tuple(entry["ns"]),
         l=tuple(entry["ls"]),
-        terms=tuple(
-            (tuple(ms[k * rank : (k + 1) * rank]), float(c)) for k, c in enumerate(entry["ctildes"])
-        ),
+        terms=tuple((tuple(ms[k * rank : (k + 1) * rank]), float(c)) for k, c in enumerate(entry["ctildes"])),
     )
 
 

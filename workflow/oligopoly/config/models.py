@@ -76,6 +76,7 @@ class Equilibration(Dynamics):
     scale: float = Field(1.0, gt=0, le=10, description="times the paper's durations (1.56 ns in all)")
     max_temperature: Temperature = Field("600 K", description="of the hot steps")
     max_pressure: Pressure = Field("50000 atm", gt=0, description="of the most compressed step")
+
     def arguments(self, system: System) -> dict[str, float]:
         """Arguments of `systems.equilibrate.equilibrate`."""
         return {

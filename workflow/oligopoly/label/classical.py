@@ -78,15 +78,11 @@ class ClassicalLabeler:
     def _check(self, atoms: Atoms) -> None:
         n = self.topology.atoms_per_chain
         if len(atoms) == 0 or len(atoms) % n:
-            raise LabelFailure(
-                Outcome.INVALID, f"{len(atoms)} atoms are not whole molecules of {n} atoms"
-            )
+            raise LabelFailure(Outcome.INVALID, f"{len(atoms)} atoms are not whole molecules of {n} atoms")
         topology = self.topology.of(len(atoms))
         if not np.array_equal(atoms.numbers, topology.numbers):
             wrong = int(np.flatnonzero(atoms.numbers != topology.numbers)[0])
-            raise LabelFailure(
-                Outcome.INVALID, f"atom {wrong} is not the element that the system has in its place"
-            )
+            raise LabelFailure(Outcome.INVALID, f"atom {wrong} is not the element that the system has in its place")
         if not np.isfinite(atoms.positions).all():
             raise LabelFailure(Outcome.INVALID, "positions are not finite")
         if atoms.pbc.any():
@@ -100,9 +96,7 @@ class ClassicalLabeler:
             torn = topology.broken_bonds(atoms.positions, None, factor=5.0)
         if len(torn):
             i, j = torn[0]
-            raise LabelFailure(
-                Outcome.INVALID, f"bonded atoms {i} and {j} are {atoms.get_distance(i, j):.2f} A apart"
-            )
+            raise LabelFailure(Outcome.INVALID, f"bonded atoms {i} and {j} are {atoms.get_distance(i, j):.2f} A apart")
 
     def _why(self, atoms: Atoms, reason: str, otherwise: Outcome) -> tuple[Outcome, str]:
         """The failure's cause, as far as the geometry shows it."""
@@ -127,9 +121,7 @@ class ClassicalLabeler:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "molecules.data"
             datafile.write(path, self.chain, where, cell)
-            commands = forcefield.commands(
-                "label", kind != "open", impropers=forcefield.has_impropers(self.chain)
-            )
+            commands = forcefield.commands("label", kind != "open", impropers=forcefield.has_impropers(self.chain))
             for command in commands:
                 lmp.command(command)
             lmp.command(f"read_data {path}")
@@ -180,7 +172,5 @@ def _digest(chain: datafile.Chain) -> str:
     """Hash of everything in the data file that makes the energy surface."""
     parts = [f"{name}: {line}" for name, lines in chain.coefficients.items() for line in lines]
     parts += [np.array2string(a, threshold=10**9) for a in (chain.types, np.round(chain.charges, 10))]
-    parts += [
-        f"{name}: {entry.tolist()}" for name, entries in chain.topology.items() for entry in entries
-    ]
+    parts += [f"{name}: {entry.tolist()}" for name, entries in chain.topology.items() for entry in entries]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

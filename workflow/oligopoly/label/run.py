@@ -118,9 +118,7 @@ def energies(frames: list[Atoms], factories: Mapping[str, Factory], store: Store
         path = Path(folder) / "labelled.extxyz"
         verdicts = label_chunk(frames, factories, store, path, Path(folder) / "outcomes.tsv", **options)
         labelled = iter(frame_files.read(path))
-    return np.array(
-        [next(labelled).info["REF_energy"] if v.outcome is Outcome.LABELLED else np.nan for v in verdicts]
-    )
+    return np.array([next(labelled).info["REF_energy"] if v.outcome is Outcome.LABELLED else np.nan for v in verdicts])
 
 
 def attach(atoms: Atoms, label: Label, method: str) -> Atoms:

@@ -177,9 +177,7 @@ class PairPACE:
         return None
 
 
-def learned(
-    kind: str, potential: str | Path, active_set: str | Path | None = None, gamma_every: int = 10
-) -> Engine:
+def learned(kind: str, potential: str | Path, active_set: str | Path | None = None, gamma_every: int = 10) -> Engine:
     """Engine of a learned potential: `ace` (built in), `pace` (ML-PACE) or `auto` (pace if there).
 
     `potential` is its `.yaml` (or, for `ace` without gamma, `.yace`). Raises UserError for an

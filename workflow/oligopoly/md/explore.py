@@ -107,9 +107,7 @@ class GammaLog:
         """Note the grades of a moment."""
         g = moment.gamma
         median, q95 = np.quantile(g, [0.5, 0.95])
-        self.rows.append(
-            (moment.sample.step, moment.sample.time_fs, g.max(), int(g.argmax()), median, q95)
-        )
+        self.rows.append((moment.sample.step, moment.sample.time_fs, g.max(), int(g.argmax()), median, q95))
         self.counts += np.bincount(np.searchsorted(GAMMA_BINS, g), minlength=len(self.counts))
 
     def write(self, path: Path) -> None:
@@ -195,27 +193,29 @@ def explore(
     recent: deque[Moment] = deque(maxlen=BEFORE_STOP + 1)
     outcome = None
     checks = 0
-    with writers(out_dir, start.numbers, topology.masses, watch.periodic) as (frames, thermo):
-        with open_simulation(engine, start, conditions, seed, log) as simulation:
-            try:
-                for moment in _moments(simulation, total, scaling, volume_ratio, gamma_every, label):
-                    thermo.write(moment.sample)
-                    grades.add(moment)
-                    outcome = watch.check(moment.sample, moment.gamma)
-                    if checks % store_every == 0 or outcome:
-                        frames.write(moment.sample)
-                    checks += 1
-                    recent.append(moment)
-                    if outcome is not None:
-                        break
-                    (thinned if moment.worst >= gamma_select else drawn).offer(moment)
-            except Failed as failure:
-                outcome = from_failure(failure, recent[-1].sample if recent else None)
-            except Exception as error:
-                traceback.print_exc()
-                reason = f"{type(error).__name__}: {error}"
-                last = recent[-1].sample if recent else None
-                outcome = from_failure(Failed("error", reason), last)
+    with (
+        writers(out_dir, start.numbers, topology.masses, watch.periodic) as (frames, thermo),
+        open_simulation(engine, start, conditions, seed, log) as simulation,
+    ):
+        try:
+            for moment in _moments(simulation, total, scaling, volume_ratio, gamma_every, label):
+                thermo.write(moment.sample)
+                grades.add(moment)
+                outcome = watch.check(moment.sample, moment.gamma)
+                if checks % store_every == 0 or outcome:
+                    frames.write(moment.sample)
+                checks += 1
+                recent.append(moment)
+                if outcome is not None:
+                    break
+                (thinned if moment.worst >= gamma_select else drawn).offer(moment)
+        except Failed as failure:
+            outcome = from_failure(failure, recent[-1].sample if recent else None)
+        except Exception as error:
+            traceback.print_exc()
+            reason = f"{type(error).__name__}: {error}"
+            last = recent[-1].sample if recent else None
+            outcome = from_failure(Failed("error", reason), last)
     if outcome is None:
         outcome = Outcome("completed", total, total * conditions.timestep_fs, "ran to its end")
         recent.clear()
@@ -223,16 +223,12 @@ def explore(
     as_frame = _Framer(start, origin)
     stop_steps = {moment.sample.step for moment in recent}
     found = [
-        as_frame(thinned.kept[key])
-        for key in sorted(thinned.kept)
-        if thinned.kept[key].sample.step not in stop_steps
+        as_frame(thinned.kept[key]) for key in sorted(thinned.kept) if thinned.kept[key].sample.step not in stop_steps
     ]
     found += [as_frame(moment, outcome) for moment in recent]
     frame_files.write(out_dir / "candidates.extxyz", found)
     rest = [drawn.kept[key] for key in sorted(drawn.kept)]
-    frame_files.write(
-        out_dir / "audit.extxyz", [as_frame(m) for m in rest if m.sample.step not in stop_steps]
-    )
+    frame_files.write(out_dir / "audit.extxyz", [as_frame(m) for m in rest if m.sample.step not in stop_steps])
     grades.write(out_dir / "gamma.npz")
     numbers = {
         "checks": checks,
@@ -244,9 +240,7 @@ def explore(
     return outcome
 
 
-def _moments(
-    simulation: Simulation, total: int, scaling: int, volume_ratio, every: int, label: str
-):
+def _moments(simulation: Simulation, total: int, scaling: int, volume_ratio, every: int, label: str):
     """Checked moments at steps 0, every, ... total, the first `scaling` steps changing the volume."""
     progress = Progress(total, label, "steps")
     done = 0

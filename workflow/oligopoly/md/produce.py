@@ -48,9 +48,7 @@ def produce(
     Returns the content of status.json.
     """
     out_dir = Path(out_dir)
-    conditions = Conditions(
-        "npt", temperature, timestep_fs, pressure_atm=pressure_atm, hydrogen_mass=hydrogen_mass
-    )
+    conditions = Conditions("npt", temperature, timestep_fs, pressure_atm=pressure_atm, hydrogen_mass=hydrogen_mass)
     common = {"sample_every_fs": sample_every_fs, "settle_fs": settle_fs, "log": log}
     watch = Watch(topology, temperature, start.get_volume())
     outcome, last = run_md(

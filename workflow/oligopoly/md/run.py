@@ -96,9 +96,7 @@ def advance(simulation: Simulation, steps: int, every: int, progress: Progress |
             progress.update(piece)
 
 
-def samples(
-    simulation: Simulation, total: int, every: int, progress: Progress | None = None
-) -> Iterator[Sample]:
+def samples(simulation: Simulation, total: int, every: int, progress: Progress | None = None) -> Iterator[Sample]:
     """Samples at steps 0, every, 2 every, ... up to `total` of a simulation that is set up."""
     yield simulation.sample()
     for _ in range(total // every):

@@ -161,9 +161,7 @@ def read(path: str | Path, every: int = 1) -> Trajectory:
     return Trajectory(
         numbers=np.array([chemical_symbols.index(s) for s in symbols]),
         positions=np.array(positions),
-        cells=np.array(
-            [np.array(c.split(), float).reshape(3, 3) if c else np.zeros((3, 3)) for c in cells]
-        ),
+        cells=np.array([np.array(c.split(), float).reshape(3, 3) if c else np.zeros((3, 3)) for c in cells]),
         times=np.array(times),
         steps=np.array(steps),
         periodic=periodic,

@@ -83,8 +83,7 @@ class Watch:
             if not gamma[worst] <= self.gamma_break:
                 return stop(
                     "gamma_break",
-                    f"the extrapolation grade of {self._name(worst)} is {gamma[worst]:.3g}, "
-                    f"above {self.gamma_break:g}",
+                    f"the extrapolation grade of {self._name(worst)} is {gamma[worst]:.3g}, above {self.gamma_break:g}",
                     (worst,),
                     gamma[worst],
                 )

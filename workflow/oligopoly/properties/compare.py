@@ -144,9 +144,7 @@ def _linear_response(reference_dir, ace_dir, topology, temperature, evaluate_ref
         chosen = chosen[:: -(-len(chosen) // LINEAR_RESPONSE_FRAMES)]
         frames = [run.atoms(k) for k in chosen]
         slopes.append(
-            linear_response.slope(
-                volumes[chosen], evaluate_reference(frames), evaluate_ace(frames), temperature
-            )
+            linear_response.slope(volumes[chosen], evaluate_reference(frames), evaluate_ace(frames), temperature)
         )
     return linear_response.shift(*slopes)
 
@@ -161,9 +159,7 @@ def _trajectory(path, atoms) -> trajectory.Trajectory:
 def _rdf(runs, topology) -> dict:
     r_max = min(12.0, 0.999 * min(rdf.largest_radius(run.cells) for run in runs.values()))
     measured = {
-        name: rdf.pair_distributions(
-            run.positions, run.cells, topology.numbers, topology.molecules, r_max
-        )
+        name: rdf.pair_distributions(run.positions, run.cells, topology.numbers, topology.molecules, r_max)
         for name, run in runs.items()
     }
     r = measured["ace"]["r_A"]

@@ -62,9 +62,7 @@ def displacements(positions, cells, times, masses, molecules, repeat_units) -> d
     # With a single chain its centre of mass is the box's; nothing is left of its motion.
     path = continuous(positions, cells, masses, molecules)
     path = path - centres(path, masses, np.zeros(len(masses), int))
-    _, segments = np.unique(
-        np.stack([molecules, repeat_units], axis=1), axis=0, return_inverse=True
-    )
+    _, segments = np.unique(np.stack([molecules, repeat_units], axis=1), axis=0, return_inverse=True)
     segments = segments.ravel()
     chain_of_segment = np.zeros(segments.max() + 1, int)
     chain_of_segment[segments] = molecules

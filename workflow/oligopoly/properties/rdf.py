@@ -27,7 +27,8 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
     inter: normalised by the intermolecular pairs alone, so uncorrelated molecules give exactly 1 in
     a box of any size. intra: density of partners within the molecule over the mean density of that
     element in the box, so 4 pi rho_b int g r^2 dr counts the partners; it falls to zero.
-    A chain's own periodic image counts as another chain. Each bin's error is from its own autocorrelation time over the frames.
+    A chain's own periodic image counts as another chain. Each bin's error is from its own
+    autocorrelation time over the frames.
 
     Returns {"r_A": [...], "pairs": {"C-H": {"inter": {"g", "error"}, "intra": {...}}}}.
     Raises UserError when r_max reaches beyond half the box or there are fewer than two frames.
@@ -90,9 +91,7 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
         name = f"{chemical_symbols[elements[a]]}-{chemical_symbols[elements[b]]}"
         if elements[a] == 1 and elements[b] != 1:  # C-H, not H-C
             name = "-".join(reversed(name.split("-")))
-        result["pairs"][name] = {
-            kind: _mean_curve(g[:, k, index]) for index, kind in enumerate(("inter", "intra"))
-        }
+        result["pairs"][name] = {kind: _mean_curve(g[:, k, index]) for index, kind in enumerate(("inter", "intra"))}
     return result
 
 

@@ -78,9 +78,7 @@ def integrated_time(series, window: float = 5.0) -> float:
     return float(min(max(tau, 0.5), n / 2))
 
 
-def mean(
-    series, name: str = "the series", quiet: bool = False, tau: float | None = None
-) -> Mean:
+def mean(series, name: str = "the series", quiet: bool = False, tau: float | None = None) -> Mean:
     """Mean of the correlated `series` (N,), N >= 2, with its standard error sqrt(2 tau var / N).
 
     Warns (and keeps the warning in the result) when the series is shorter than 20 tau; `quiet`

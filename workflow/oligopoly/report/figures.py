@@ -252,7 +252,7 @@ def density_deviations(rows: list[tuple[str, str, float, float, bool]], bands: d
     percent}, shaded behind the system's rows.
     """
     figure, (ax,) = panels(1, 0.8 + 0.32 * len(rows))
-    for k, (system, how, value, error, decisive) in enumerate(rows):
+    for k, (system, _, value, error, decisive) in enumerate(rows):
         allowed = bands.get(system)
         if allowed is not None:
             ax.fill_betweenx([k - 0.5, k + 0.5], -allowed, allowed, color=GOOD, alpha=0.14, lw=0)

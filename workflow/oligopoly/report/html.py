@@ -78,11 +78,7 @@ def _opening(run: Results) -> Html:
 
 def _learning(run: Results):
     held_out = {g.number: g.metrics["test"]["all"] for g in run.generations if g.metrics}
-    fresh = {
-        g.number: g.assess["fresh_errors"]
-        for g in run.generations
-        if (g.assess or {}).get("fresh_errors")
-    }
+    fresh = {g.number: g.assess["fresh_errors"] for g in run.generations if (g.assess or {}).get("fresh_errors")}
     if not held_out and not fresh:
         return section("learning", "Learning curve", missing("No potential has been fitted yet."))
     liquid = {
@@ -162,9 +158,7 @@ def _exploration(run: Results):
     if gammas:
         parts.append(
             _show(
-                figures.gamma_distributions(
-                    gammas, settings.get("gamma_select"), settings.get("gamma_break")
-                ),
+                figures.gamma_distributions(gammas, settings.get("gamma_select"), settings.get("gamma_break")),
                 "Extrapolation grade met by MD with the potential of the generation before. Beyond "
                 "γ = 1 an atom's surroundings lie outside what was trained on; frames beyond "
                 "“select” become candidates, and beyond “stop” the run ends. Learning moves the "
@@ -172,16 +166,11 @@ def _exploration(run: Results):
                 "distributions of the extrapolation grade by generation",
             )
         )
-    stops = [
-        (g.name, name, w["stop"]) for g in run.generations for name, w in g.walkers.items() if w["stop"]
-    ]
+    stops = [(g.name, name, w["stop"]) for g in run.generations for name, w in g.walkers.items() if w["stop"]]
     if not stops:
         parts.append(missing("No exploration has been run: generation 0 is drawn from reference MD."))
         return section("exploration", "Exploration and stability", *parts)
-    bars = [
-        (f"{g} {name}", s["time_fs"] / 1000, s["planned_fs"] / 1000, s["outcome"])
-        for g, name, s in stops
-    ]
+    bars = [(f"{g} {name}", s["time_fs"] / 1000, s["planned_fs"] / 1000, s["outcome"]) for g, name, s in stops]
     done = sum(s["outcome"] == "completed" for *_, s in stops)
     parts += [
         paragraph(f"{done} of {len(stops)} exploration runs went to their end."),
@@ -216,8 +205,8 @@ def _selection(run: Results):
     parts = [
         _show(
             figures.selection(counts),
-            "Frames considered in each generation. Audited frames are held out too: the audit is drawn by lot from what was not "
-            "selected, to see whether leaving it out was right.",
+            "Frames considered in each generation. Audited frames are held out too: the audit is drawn by lot from "
+            "what was not selected, to see whether leaving it out was right.",
             "frames chosen, audited and left out per generation",
         ),
         _by_generation(

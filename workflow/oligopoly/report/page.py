@@ -58,9 +58,7 @@ def missing(sentence: str) -> Html:
 
 def figure(uri: str, caption: str, alt: str) -> Html:
     """An embedded figure."""
-    return Html(
-        f'<figure><img src="{uri}" alt="{escape(alt)}"><figcaption>{text(caption)}</figcaption></figure>'
-    )
+    return Html(f'<figure><img src="{uri}" alt="{escape(alt)}"><figcaption>{text(caption)}</figcaption></figure>')
 
 
 def table(header, rows, numbers=(), caption: str = "") -> Html:

@@ -74,10 +74,7 @@ def read(folder: str | Path) -> Results:
         config=(yaml.safe_load(config_file.read_text()) or {}) if config_file.exists() else {},
         generations=[_generation(path) for path in sorted(folder.glob("gen_[0-9][0-9][0-9]"))],
         properties=_properties(folder / "properties"),
-        scans={
-            p.stem.partition(".")[2] or "all": _json(p)
-            for p in sorted(folder.glob("final/contact_scan*.json"))
-        },
+        scans={p.stem.partition(".")[2] or "all": _json(p) for p in sorted(folder.glob("final/contact_scan*.json"))},
         provenance=_json(folder / "final" / "provenance.json"),
         timings=_timings(folder / "benchmarks"),
         production=_production(folder / "produce"),

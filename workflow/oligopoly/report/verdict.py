@@ -107,17 +107,13 @@ def _contacts(results: Results) -> list[Check]:
         if holes:
             low = min(h["barrier_eV"] for h in holes)
             found = f"{len(holes)} of {len(scan['pairs'])} pairs, behind {low:.2f} eV"
-        checks.append(
-            Check(f"{system}: no hole between molecules", found, "none behind 1 eV", not holes)
-        )
+        checks.append(Check(f"{system}: no hole between molecules", found, "none behind 1 eV", not holes))
     return checks
 
 
 def scan_holes(scan: dict) -> list[dict]:
     """Holes of the pairs of a contact scan."""
-    found = [
-        hole(pair["distances"], pair["reference_eV"], pair["ace_eV"]) for pair in scan["pairs"]
-    ]
+    found = [hole(pair["distances"], pair["reference_eV"], pair["ace_eV"]) for pair in scan["pairs"]]
     return [h for h in found if h]
 
 
@@ -144,8 +140,7 @@ def _liquids(results: Results) -> list[Check]:
             Check(
                 f"{system}: density",
                 f"{value['deviation_percent']:+.1f} ± {value['sigma_percent']:.1f} %",
-                f"within {value['tolerance_percent']:g} % + {value['sigmas']:g}σ = "
-                f"{value['allowed_percent']:.1f} %",
+                f"within {value['tolerance_percent']:g} % + {value['sigmas']:g}σ = {value['allowed_percent']:.1f} %",
                 value["passed"],
             )
         )

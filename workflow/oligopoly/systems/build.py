@@ -115,9 +115,7 @@ def _conformations(repeat_unit, end_groups, dp, chains, seed, messages):
     if end_groups == RING:
         template = _ring(repeat_unit, dp)
         _assign(template, repeat_unit, end_groups, messages)
-        conformations = [
-            _embedded(template, repeat_unit, derive(seed, "conformation", k)) for k in range(chains)
-        ]
+        conformations = [_embedded(template, repeat_unit, derive(seed, "conformation", k)) for k in range(chains)]
         return template, conformations, _repeat_units(template, dp)
 
     # A long chain takes its time to grow: parameters are looked for before.
@@ -258,12 +256,8 @@ def _assign(mol: Chem.Mol, repeat_unit: str, end_groups, messages: io.StringIO) 
         assigned = False
     if assigned and all(np.isfinite(atom.GetDoubleProp("AtomicCharge")) for atom in mol.GetAtoms()):
         return
-    said = " ".join(
-        line.split(":", 1)[-1].strip() for line in messages.getvalue()[before:].splitlines()[:3]
-    )
-    system = f"repeat unit {repeat_unit!r}" + (
-        "" if end_groups == RING else f" with end groups {list(end_groups)}"
-    )
+    said = " ".join(line.split(":", 1)[-1].strip() for line in messages.getvalue()[before:].splitlines()[:3])
+    system = f"repeat unit {repeat_unit!r}" + ("" if end_groups == RING else f" with end groups {list(end_groups)}")
     untyped = [atom for atom in mol.GetAtoms() if not atom.HasProp("ff_type")]
     if untyped:
         worst = min(untyped, key=lambda atom: (atom.GetAtomicNum() == 1, atom.GetIdx()))
@@ -276,9 +270,7 @@ def _assign(mol: Chem.Mol, repeat_unit: str, end_groups, messages: io.StringIO) 
             pair = " and ".join(_name(atom) for atom in (bond.GetBeginAtom(), bond.GetEndAtom()))
             raise UserError(f"{system}: GAFF2 has no bond between {pair}.")
     if assigned:
-        atom = next(
-            atom for atom in mol.GetAtoms() if not np.isfinite(atom.GetDoubleProp("AtomicCharge"))
-        )
+        atom = next(atom for atom in mol.GetAtoms() if not np.isfinite(atom.GetDoubleProp("AtomicCharge")))
         raise UserError(f"{system}: there is no Gasteiger charge for {_name(atom)}.")
     raise UserError(f"{system}: GAFF2 lacks parameters ({said})")
 
@@ -293,9 +285,7 @@ def _complete_impropers(mol: Chem.Mol, forcefield) -> None:
             continue
         for b, c, d in permutations(neighbours):
             it = ",".join(x.GetProp("ff_type") for x in (atom, b, c, d))
-            if forcefield.set_itype(
-                mol, a=atom.GetIdx(), b=b.GetIdx(), c=c.GetIdx(), d=d.GetIdx(), it=it
-            ):
+            if forcefield.set_itype(mol, a=atom.GetIdx(), b=b.GetIdx(), c=c.GetIdx(), d=d.GetIdx(), it=it):
                 break
 
 
@@ -336,16 +326,10 @@ def _parameters(mol: Chem.Mol) -> tuple[datafile.Chain, list[tuple[str, str]]]:
     coefficients["Bond Coeffs"] = lines(
         [[bonds[i].GetDoubleProp("ff_k"), bonds[i].GetDoubleProp("ff_r0")] for i in firsts]
     )
-    topology = {
-        "Bonds": [
-            [t, b.GetBeginAtomIdx(), b.GetEndAtomIdx()] for t, b in zip(bond_types, bonds, strict=True)
-        ]
-    }
+    topology = {"Bonds": [[t, b.GetBeginAtomIdx(), b.GetEndAtomIdx()] for t, b in zip(bond_types, bonds, strict=True)]}
 
     angle_types, firsts = number([a.ff.type for a in mol.angles])
-    coefficients["Angle Coeffs"] = lines(
-        [[float(mol.angles[i].ff.k), float(mol.angles[i].ff.theta0)] for i in firsts]
-    )
+    coefficients["Angle Coeffs"] = lines([[float(mol.angles[i].ff.k), float(mol.angles[i].ff.theta0)] for i in firsts])
     topology["Angles"] = [[t, x.a, x.b, x.c] for t, x in zip(angle_types, mol.angles, strict=True)]
 
     dihedral_types, firsts = number([d.ff.type for d in mol.dihedrals])
@@ -355,35 +339,21 @@ def _parameters(mol: Chem.Mol) -> tuple[datafile.Chain, list[tuple[str, str]]]:
         rows.append(
             [
                 int(ff.m),
-                *(
-                    v
-                    for k, n, d in zip(ff.k, ff.n, ff.d0, strict=True)
-                    for v in (float(k), int(n), float(d))
-                ),
+                *(v for k, n, d in zip(ff.k, ff.n, ff.d0, strict=True) for v in (float(k), int(n), float(d))),
             ]
         )
     coefficients["Dihedral Coeffs"] = lines(rows)
-    topology["Dihedrals"] = [
-        [t, x.a, x.b, x.c, x.d] for t, x in zip(dihedral_types, mol.dihedrals, strict=True)
-    ]
+    topology["Dihedrals"] = [[t, x.a, x.b, x.c, x.d] for t, x in zip(dihedral_types, mol.dihedrals, strict=True)]
 
     improper_types, firsts = number([m.ff.type for m in mol.impropers])
     coefficients["Improper Coeffs"] = lines(
-        [
-            [float(mol.impropers[i].ff.k), int(mol.impropers[i].ff.d0), int(mol.impropers[i].ff.n)]
-            for i in firsts
-        ]
+        [[float(mol.impropers[i].ff.k), int(mol.impropers[i].ff.d0), int(mol.impropers[i].ff.n)] for i in firsts]
     )
-    topology["Impropers"] = [
-        [t, x.a, x.b, x.c, x.d] for t, x in zip(improper_types, mol.impropers, strict=True)
-    ]
+    topology["Impropers"] = [[t, x.a, x.b, x.c, x.d] for t, x in zip(improper_types, mol.impropers, strict=True)]
 
     charges = np.array([a.GetDoubleProp("AtomicCharge") for a in atoms])
     charges -= charges.mean()  # Gasteiger's iteration leaves a residue of 1e-6 or so; PPPM wants none
-    arrays = {
-        name: np.array(topology[name], dtype=int).reshape(-1, 1 + k)
-        for name, k in datafile.TOPOLOGY.items()
-    }
+    arrays = {name: np.array(topology[name], dtype=int).reshape(-1, 1 + k) for name, k in datafile.TOPOLOGY.items()}
     return datafile.Chain(coefficients, np.array(types), np.round(charges, 8), arrays), names
 
 
@@ -401,9 +371,7 @@ def _place(conformations, chains, template, density, seed):
         for k in range(chains):
             shape = conformations[k] - conformations[k].mean(axis=0)
             for _ in range(200):
-                trial = Rotation.random(random_state=rng.integers(2**31)).apply(shape) + rng.uniform(
-                    0, length, 3
-                )
+                trial = Rotation.random(random_state=rng.integers(2**31)).apply(shape) + rng.uniform(0, length, 3)
                 if not placed:
                     break
                 tree = cKDTree(np.mod(np.concatenate(placed), length), boxsize=length * (1 + 1e-12))

@@ -15,9 +15,7 @@ from oligopoly.seeds import derive
 from oligopoly.systems.topology import Topology
 
 
-def cut_clusters(
-    atoms: Atoms, topology: Topology, sizes: Sequence[int], per_frame: int, seed: int
-) -> list[Atoms]:
+def cut_clusters(atoms: Atoms, topology: Topology, sizes: Sequence[int], per_frame: int, seed: int) -> list[Atoms]:
     """`per_frame` clusters of a periodic frame, their numbers of molecules taken in turn from `sizes`.
 
     Around a random molecule, the molecules whose nearest images come nearest, by the smallest
@@ -61,9 +59,7 @@ def cut_around(atoms: Atoms, topology: Topology, atom: int, size: int) -> Atoms:
     return _cluster(atoms, topology, whole, chosen, shifts[nearest[chosen]] @ cell)
 
 
-def neighbours(
-    whole: np.ndarray, cell: np.ndarray, topology: Topology, centre: int
-) -> tuple[np.ndarray, np.ndarray]:
+def neighbours(whole: np.ndarray, cell: np.ndarray, topology: Topology, centre: int) -> tuple[np.ndarray, np.ndarray]:
     """How near each molecule comes to molecule `centre`: distances (M,) in A, image shifts (M, 3).
 
     `whole` positions (N, 3) with molecules whole. Molecule m moved by shifts[m] @ cell is the
@@ -74,9 +70,7 @@ def neighbours(
     return _nearest(np.ascontiguousarray(whole), cell, np.linalg.inv(cell), size, centre)
 
 
-def _cluster(
-    atoms: Atoms, topology: Topology, whole: np.ndarray, molecules: np.ndarray, moves: np.ndarray
-) -> Atoms:
+def _cluster(atoms: Atoms, topology: Topology, whole: np.ndarray, molecules: np.ndarray, moves: np.ndarray) -> Atoms:
     size = topology.atoms_per_chain
     rows = (molecules[:, None] * size + np.arange(size)).ravel()
     positions = whole[rows] + np.repeat(moves, size, axis=0)
@@ -157,9 +151,7 @@ def initial_pool(
             count = share // len(chosen) + (k < share % len(chosen))
             turn = [sizes[(place + k + i) % len(sizes)] for i in range(len(sizes))]
             frame = _bare(trajectory[index], topology, system, name)
-            pool += cut_clusters(
-                frame, topology, turn, count, derive(seed, "clusters", system, name, index)
-            )
+            pool += cut_clusters(frame, topology, turn, count, derive(seed, "clusters", system, name, index))
     return pool
 
 

@@ -65,10 +65,7 @@ def close_contact_scan(
         line = first[i] - first.mean(axis=0) + rng.normal(scale=0.5, size=3)
         second = Rotation.random(random_state=rng.integers(2**31)).apply(second - second[j]) + first[i]
     line = line / np.linalg.norm(line)
-    while (
-        cdist(first, second).min() < max(distances) + 0.5
-        or (second - first.mean(axis=0)).dot(line).min() < 0
-    ):
+    while cdist(first, second).min() < max(distances) + 0.5 or (second - first.mean(axis=0)).dot(line).min() < 0:
         second = second + 0.1 * line
     reach = max(5.0, np.ptp(first @ line) + np.ptp(second @ line))
 
@@ -116,9 +113,7 @@ def contact_pool(
         pair = cut_clusters(frames[index], topology, [2], 1, derive(seed, "pair", k))[0]
         pair.info["origin_sampler"] = f"{pair.info.get('origin_sampler', 'md')}-contact{k}"
         scan, lowest = [], np.inf
-        for frame in close_contact_scan(
-            pair, topology, distances, derive(seed, "turn", k) if k % 2 else None
-        ):
+        for frame in close_contact_scan(pair, topology, distances, derive(seed, "turn", k) if k % 2 else None):
             value = energy(frame)
             lowest = min(lowest, value)
             if not value <= lowest + max_energy:

@@ -42,9 +42,7 @@ class Chain:
         return len(self.types)
 
 
-def write(
-    path: str | Path, chain: Chain, positions: np.ndarray, cell: np.ndarray | None, title: str = ""
-) -> None:
+def write(path: str | Path, chain: Chain, positions: np.ndarray, cell: np.ndarray | None, title: str = "") -> None:
     """Write n = len(positions) / len(chain) molecules.
 
     `positions` (n*len(chain), 3) in A, molecules whole. `cell` (3, 3) in A, lower triangular as
@@ -69,9 +67,7 @@ def write(
     lines = [title or f"oligopoly: {copies} molecules of {size} atoms", "", f"{len(positions)} atoms"]
     for name in TOPOLOGY:
         lines.append(f"{copies * len(chain.topology[name])} {name.lower()}")
-    for name, kind in zip(
-        COEFFICIENTS[1:], ("atom", "bond", "angle", "dihedral", "improper"), strict=True
-    ):
+    for name, kind in zip(COEFFICIENTS[1:], ("atom", "bond", "angle", "dihedral", "improper"), strict=True):
         lines.append(f"{len(chain.coefficients[name])} {kind} types")
     lines.append("")
     for axis, lo, hi in zip("xyz", low, high, strict=True):
@@ -146,10 +142,7 @@ def read(path: str | Path, atoms_per_chain: int) -> tuple[Chain, np.ndarray, np.
         raise UserError(f"{path}: the molecules are not copies of one chain of {n} atoms")
     topology = {}
     for name, k in TOPOLOGY.items():
-        entries = [
-            [int(w) for w in words[1:]]
-            for words in sorted(sections.get(name, []), key=lambda w: int(w[0]))
-        ]
+        entries = [[int(w) for w in words[1:]] for words in sorted(sections.get(name, []), key=lambda w: int(w[0]))]
         entries = [[e[0], *(a - 1 for a in e[1:])] for e in entries if max(e[1:]) <= n]
         topology[name] = np.array(entries, dtype=int).reshape(-1, 1 + k)
     coefficients = {name: [" ".join(words) for words in sections.get(name, [])] for name in COEFFICIENTS}

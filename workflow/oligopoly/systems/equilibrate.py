@@ -153,15 +153,11 @@ def equilibrate(
     except Exception as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(
-            f"equilibration of {data} failed in LAMMPS: {error}. A shorter time step may help."
-        ) from error
+        raise UserError(f"equilibration of {data} failed in LAMMPS: {error}. A shorter time step may help.") from error
     finally:
         lmp.close()
 
-    datafile.write(
-        out_data, chain, x, cell, title=f"equilibrated at {temperature:g} K and {pressure_atm:g} atm"
-    )
+    datafile.write(out_data, chain, x, cell, title=f"equilibrated at {temperature:g} K and {pressure_atm:g} atm")
     result = {
         "density_g_cm3": round(target, 5),
         "density_std_g_cm3": round(float(np.std(late)), 5),

@@ -52,9 +52,7 @@ class Topology:
         keys = ("numbers", "molecules", "repeat_units", "bonds", "masses")
         missing = [key for key in keys if key not in content]
         if missing:
-            raise UserError(
-                f"{path}: lacks {', '.join(missing)}; write it with the rule that builds the system"
-            )
+            raise UserError(f"{path}: lacks {', '.join(missing)}; write it with the rule that builds the system")
         arrays = {key: np.array(content[key], dtype=float if key == "masses" else int) for key in keys}
         arrays["bonds"] = arrays["bonds"].reshape(-1, 2)
         n = len(arrays["numbers"])
@@ -94,8 +92,7 @@ class Topology:
         count, rest = divmod(n_atoms, self.atoms_per_chain)
         if rest or count < 1:
             raise UserError(
-                f"a frame of {n_atoms} atoms does not consist of whole molecules "
-                f"of {self.atoms_per_chain} atoms"
+                f"a frame of {n_atoms} atoms does not consist of whole molecules of {self.atoms_per_chain} atoms"
             )
         return self if n_atoms == len(self) else self.subset(count)
 
@@ -150,9 +147,7 @@ class Topology:
         cell = np.asarray(cell, float)
         return _unwrap(np.array(positions, dtype=float), cell, np.linalg.inv(cell), order, parent)
 
-    def broken_bonds(
-        self, positions: np.ndarray, cell: np.ndarray | None = None, factor: float = BROKEN
-    ) -> np.ndarray:
+    def broken_bonds(self, positions: np.ndarray, cell: np.ndarray | None = None, factor: float = BROKEN) -> np.ndarray:
         """Bonds (K, 2) longer than `factor` times the sum of the covalent radii (Cordero 2008).
 
         `cell` None: positions are taken as they are (unwrapped frames, clusters).
@@ -166,9 +161,7 @@ class Topology:
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         return self.bonds[~(lengths <= factor * self._bond_limits)]  # not-a-number counts as broken
 
-    def close_contacts(
-        self, positions: np.ndarray, cell: np.ndarray | None = None, scale: float = 1.0
-    ) -> np.ndarray:
+    def close_contacts(self, positions: np.ndarray, cell: np.ndarray | None = None, scale: float = 1.0) -> np.ndarray:
         """Pairs (K, 2) of atoms of different molecules nearer than their elements allow.
 
         Limits CLOSE_H_H (CLOSE_H_POLAR where one of them is polar), CLOSE_H_X, CLOSE_X_X, multiplied
@@ -181,9 +174,7 @@ class Topology:
         near = d < scale * np.where(polar, CLOSE_H_POLAR, self._contact_limits[hydrogens])
         return np.stack([i[near], j[near]], axis=1)
 
-    def intermolecular_pairs(
-        self, positions, cell, cutoff: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def intermolecular_pairs(self, positions, cell, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """i, j, distance of all pairs i <= j of different molecules (or images) within `cutoff` A."""
         positions = np.ascontiguousarray(positions, dtype=float)
         if not np.isfinite(positions).all():
@@ -194,8 +185,7 @@ class Topology:
             heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
             if heights.min() < 2 * cutoff:
                 raise ValueError(
-                    f"the cell is only {heights.min():.2f} A high; "
-                    f"twice the cutoff of {cutoff} A is needed"
+                    f"the cell is only {heights.min():.2f} A high; twice the cutoff of {cutoff} A is needed"
                 )
             origin = np.zeros(3)
         else:
@@ -206,9 +196,7 @@ class Topology:
         fractional = np.ascontiguousarray((positions - origin) @ inverse)
         fractional -= np.floor(fractional)
         heights = 1 / np.linalg.norm(inverse, axis=0)
-        bins = np.clip(
-            np.floor(heights / cutoff).astype(int), 1, int(np.ceil(len(positions) ** (1 / 3))) + 1
-        )
+        bins = np.clip(np.floor(heights / cutoff).astype(int), 1, int(np.ceil(len(positions) ** (1 / 3))) + 1)
         # With one molecule per "owner", a pair within one molecule counts only through an image:
         # such a pair is farther apart along the molecule than the minimum image says.
         whole = positions if periodic else np.zeros((0, 3))
@@ -257,9 +245,7 @@ def _pairs(fractional, cell, bins, molecules, whole, cutoff):
         for dx in range(reach[0, 0], reach[0, 1] + 1):
             for dy in range(reach[1, 0], reach[1, 1] + 1):
                 for dz in range(reach[2, 0], reach[2, 1] + 1):
-                    b = (((where[i, 0] + dx) % nx) * ny + (where[i, 1] + dy) % ny) * nz + (
-                        where[i, 2] + dz
-                    ) % nz
+                    b = (((where[i, 0] + dx) % nx) * ny + (where[i, 1] + dy) % ny) * nz + (where[i, 2] + dz) % nz
                     j = head[b]
                     while j >= 0:
                         if j > i:

@@ -20,8 +20,7 @@ def _parse(smiles: str, what: str, stars: int) -> Chem.Mol:
     if len(ends) != stars:
         example = "*CC* for polyethylene" if stars == 2 else "*C for a methyl end, *[H] for a hydrogen"
         raise UserError(
-            f"{what} {smiles!r} has {len(ends)} attachment point(s) '*'; "
-            f"it needs exactly {stars}, such as {example}"
+            f"{what} {smiles!r} has {len(ends)} attachment point(s) '*'; it needs exactly {stars}, such as {example}"
         )
     for atom in ends:
         if atom.GetDegree() != 1 or atom.GetBonds()[0].GetBondType() != Chem.BondType.SINGLE:
@@ -35,9 +34,7 @@ def _parse(smiles: str, what: str, stars: int) -> Chem.Mol:
     if any(atom.GetIsotope() for atom in mol.GetAtoms()):
         raise UserError(f"{what} {smiles!r} carries isotope labels; write plain elements")
     if any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms() if atom.GetAtomicNum()):
-        raise UserError(
-            f"{what} {smiles!r} has an unpaired electron (an atom in brackets without its hydrogens?)"
-        )
+        raise UserError(f"{what} {smiles!r} has an unpaired electron (an atom in brackets without its hydrogens?)")
     if Chem.GetFormalCharge(mol) != 0:
         raise UserError(f"{what} {smiles!r} has a net charge; only neutral chains can be built")
     return mol
@@ -63,9 +60,7 @@ def check_unit(repeat_unit: str, end_groups, degree_of_polymerisation: int = 3) 
             )
         return
     if isinstance(end_groups, str) or len(end_groups) != 2:
-        raise UserError(
-            f'end groups must be a pair of SMILES such as ["*[H]", "*C"], or "ring", not {end_groups!r}'
-        )
+        raise UserError(f'end groups must be a pair of SMILES such as ["*[H]", "*C"], or "ring", not {end_groups!r}')
     for smiles in end_groups:
         _parse(smiles, "end group", 1)
 

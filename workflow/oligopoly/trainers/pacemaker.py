@@ -81,9 +81,7 @@ def check_installation(environment: str | None = None, backend: str = "tensorpot
     Raises UserError that says what is missing or broken and how to install it.
     """
     python = programs(environment).python
-    done = subprocess.run(
-        [python, HELPER, "check", backend], capture_output=True, text=True, env=_environment(1)
-    )
+    done = subprocess.run([python, HELPER, "check", backend], capture_output=True, text=True, env=_environment(1))
     lines = done.stdout.strip().splitlines()
     found = json.loads(lines[-1]) if done.returncode == 0 and lines else {}
     if not found or "problem" in found:
