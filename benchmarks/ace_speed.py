@@ -76,6 +76,12 @@ def per_atom(evaluator: Evaluator, atoms: Atoms, gamma: bool, repeats: int, cloc
     return 1e6 / len(atoms) * least(lambda: evaluator.compute(*arguments, gamma=gamma), repeats, clock)
 
 
+def list_build(evaluator: Evaluator, atoms) -> float:
+    """us/atom for a new neighbour list."""
+    where = (atoms.positions, atoms.cell.array, atoms.pbc)
+    return 1e6 / len(atoms) * least(lambda: evaluator._build(*where), 4)
+
+
 def evaluator() -> None:
     print("Evaluator, list kept: functions/element, atoms: energies and forces, with gamma, new list")
     for functions in LIMITS:
@@ -85,8 +91,7 @@ def evaluator() -> None:
             e = Evaluator(p, inverses(p), skin=SKIN)
             plain = per_atom(e, atoms, False, 20)
             graded = per_atom(e, atoms, True, 6)
-            where = (atoms.positions, atoms.cell.array, atoms.pbc)
-            build = 1e6 / len(atoms) * least(lambda: e._build(*where), 4)  # noqa: B023
+            build = list_build(e, atoms)
             print(f"  {functions} {len(atoms)}: {plain:.2f} {graded:.2f} {build:.2f}", flush=True)
 
 
@@ -96,8 +101,7 @@ def cutoff() -> None:
     for reach in (5.0, 6.0, 7.0, 8.0):
         e = Evaluator(potential(228, reach), skin=SKIN)
         plain = per_atom(e, atoms, False, 20)
-        where = (atoms.positions, atoms.cell.array, atoms.pbc)
-        build = 1e6 / len(atoms) * least(lambda: e._build(*where), 4)  # noqa: B023
+        build = list_build(e, atoms)
         print(f"  {reach:g} A: {plain:.2f} {build:.2f}", flush=True)
 
 

@@ -4,22 +4,16 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from oligopoly.systems.box import read_box
 from oligopoly.systems.clusters import cut_clusters, evenly, initial_pool, neighbours
 from oligopoly.systems.contacts import close_contact_scan, contact_pool
-from oligopoly.systems.topology import Topology
 
 HEXANE = Path(__file__).parents[1] / "data" / "hexane"
 
 
 @pytest.fixture(scope="module")
-def topology():
-    return Topology.read(HEXANE / "system.json")
-
-
-@pytest.fixture(scope="module")
-def box(topology):
-    atoms = read_box(HEXANE / "equilibrated.data", topology)
+def box(box):
+    """With the middle of every chain in the cell, and where the frame comes from."""
+    atoms = box.copy()
     middles = np.linalg.solve(atoms.cell.array.T, atoms.positions.reshape(-1, 20, 3).mean(axis=1).T).T
     atoms.positions -= np.repeat(np.floor(middles) @ atoms.cell.array, 20, axis=0)
     atoms.info.update(origin_system="hexane", origin_generation=0, origin_sampler="nvt-300K", origin_step=7)

@@ -134,6 +134,7 @@ def same_bytes(one, other, suffixes=(".yaml", ".yace", ".asi", ".factor.npz", ".
     ]
 
 
+@pytest.mark.slow
 def test_a_new_generation_adds_its_rows_only(tmp_path, capsys, monkeypatch):
     """Same result as from the beginning, also when the new frames come closer and the core shrinks."""
     first, more, test = labelled_frames(40), labelled_frames(15, seed=7), labelled_frames(5, seed=1)
@@ -187,6 +188,17 @@ def test_a_fit_repeats_to_the_byte_for_any_number_of_threads(tmp_path):
             threads=threads,
         )
     assert same_bytes(tmp_path / "1", tmp_path / "2") == []
+
+
+def test_functions_are_chosen_again_when_the_frames_have_doubled(tmp_path, capsys):
+    first, more = labelled_frames(4), labelled_frames(4, seed=7)
+    fit(first, [], tmp_path / "0", functions=10, cutoff=4.0)
+    fit(first + more[:3], [], tmp_path / "1", functions=10, cutoff=4.0, before=tmp_path / "0.factor.npz")
+    assert "3 new frames on top of the 4" in capsys.readouterr().err
+    result = fit(first + more, [], tmp_path / "2", functions=10, cutoff=4.0, before=tmp_path / "1.factor.npz")
+    assert "chosen again: they were from 4 frames" in capsys.readouterr().err
+    assert result["frames_of_the_fit_before"] == 0
+    assert Checkpoint.load(tmp_path / "2.factor.npz").chosen_from == 8
 
 
 @pytest.mark.parametrize(

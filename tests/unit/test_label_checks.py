@@ -10,21 +10,9 @@ from ase.build import molecule
 from oligopoly.label import checks
 from oligopoly.label.labeler import Label
 from oligopoly.label.outcomes import Outcome
-from oligopoly.systems.box import read_box
 from oligopoly.systems.clusters import cut_around
-from oligopoly.systems.topology import Topology
 
 HEXANE = Path(__file__).parents[1] / "data" / "hexane"
-
-
-@pytest.fixture(scope="module")
-def topology():
-    return Topology.read(HEXANE / "system.json")
-
-
-@pytest.fixture(scope="module")
-def box(topology):
-    return read_box(HEXANE / "equilibrated.data", topology)
 
 
 def found(atoms, topology=None, max_bond=1.5):

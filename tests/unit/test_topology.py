@@ -6,20 +6,9 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from oligopoly.errors import UserError
-from oligopoly.systems.box import read_box
 from oligopoly.systems.topology import Topology
 
 HEXANE = Path(__file__).parents[1] / "data" / "hexane"
-
-
-@pytest.fixture(scope="module")
-def topology():
-    return Topology.read(HEXANE / "system.json")
-
-
-@pytest.fixture(scope="module")
-def box(topology):
-    return read_box(HEXANE / "equilibrated.data", topology)
 
 
 def tilted(box):

@@ -6,6 +6,7 @@ SLURM queue are cancelled, and the lock of a process that is no more is taken aw
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -23,6 +24,15 @@ from oligopoly.files import write_text
 POLL_S = 0.5
 # What SLURM may take to end a job that was cancelled: its KillWait, 30 s by default, and some more.
 GRACE_S = 180
+PR_SET_PDEATHSIG = 1
+# Loaded here, since little is safe between fork and exec. Only Linux has prctl(2).
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def dies_with_parent() -> None:
+    """For `preexec_fn`: the program is killed when the process that started it ends, however that happens."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end_with_snakemake() -> None:

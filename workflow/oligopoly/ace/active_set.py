@@ -25,6 +25,7 @@ from oligopoly.progress import Progress
 # it enters A with a row of its own of this size.
 _UNSEEN = 1e-9
 _BATCH = 12000  # environments
+_NEAR = 4  # rows that take part in the exchanges of one round, for each function
 
 
 @dataclass
@@ -113,12 +114,12 @@ def maxvol(rows: np.ndarray, start: np.ndarray | None = None, tolerance: float =
         shares = scipy.linalg.lu_solve(scipy.linalg.lu_factor(rows[index], check_finite=False), np.eye(width))
         shares = rows @ shares
         reach = np.abs(shares).max(axis=1)
-        outside = np.flatnonzero(reach > tolerance)
-        outside = np.setdiff1d(outside, index)
-        if not len(outside):
+        reach[index] = 0.0
+        if reach.max() <= tolerance:
             break
-        outside = outside[np.argsort(-reach[outside])[: max(width, 500)]]
-        _exchange(np.ascontiguousarray(shares[outside]), outside, index, tolerance, 2 * width)
+        # not only those outside: exchanges push out others, and each round costs a product with all rows
+        near = np.argsort(-reach)[: max(_NEAR * width, 500)]
+        _exchange(np.ascontiguousarray(shares[near]), near, index, tolerance, 2 * width)
     return index
 
 

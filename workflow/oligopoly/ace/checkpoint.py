@@ -26,6 +26,7 @@ class Checkpoint:
 
     `recipe`: settings by name that the rows depend on. `basis`: the potential without coefficients. `E0` (eV) was taken
     off the energies. `ridge` (unknowns,) is the prior that the fit ended with, `factors` those of its error bars.
+    `chosen_from`: number of training frames there were when the functions were chosen by data.
     """
 
     factor: Factor
@@ -36,6 +37,7 @@ class Checkpoint:
     E0: dict[str, float]
     ridge: np.ndarray
     factors: dict[str, float]
+    chosen_from: int = 0
 
     def why_not(self, recipe: dict, digests: list[bytes]) -> str | None:
         """Why the rows cannot serve for frames with these digests, in words; None if they can."""
@@ -56,6 +58,7 @@ class Checkpoint:
             "basis": _as_json(self.basis),
             "E0": self.E0,
             "factors": self.factors,
+            "chosen_from": self.chosen_from,
         }
         upper = np.triu_indices(self.factor.r.shape[0])
         with atomic(path) as temporary, open(temporary, "wb") as stream:
@@ -78,7 +81,7 @@ class Checkpoint:
         r[np.triu_indices(size)] = packed
         return cls(
             Factor(r, rows), facts["frames"], facts["digest"], facts["recipe"], _from_json(facts["basis"]),
-            facts["E0"], ridge, facts["factors"],
+            facts["E0"], ridge, facts["factors"], facts.get("chosen_from", 0),
         )  # fmt: skip
 
 

@@ -41,6 +41,9 @@ CANDIDATES = 4
 ROWS_PER_CANDIDATE = 4
 # Functions per element in the contest for the reach of the many-body functions.
 CONTEST = 100
+# Functions are chosen again when there are so many times as many frames as when they were: what exploration found by
+# then may need others. Growing by a factor, not a number, keeps all choices together cheaper than twice the last.
+CHOOSE_AGAIN = 2
 
 
 def basis(
@@ -143,8 +146,9 @@ def fit(
     Below 0.85 of the shortest distance of each pair in `train`, a ZBL core takes over.
 
     `before` is the `.factor.npz` of a fit to the first of these frames: if the settings are the same, its basis stays
-    and only the rows of the other frames are built; else everything is, and a line on stderr says why. Frames may be
-    `frames.Stored`, so that memory does not grow with their number.
+    and only the rows of the other frames are built; else everything is, and a line on stderr says why. So it is once
+    the frames have doubled since the functions were chosen. Frames may be `frames.Stored`, so that memory does not
+    grow with their number.
 
     `committee` more potentials are drawn from the posterior, calibrated on `test` (see `error_bars`), and written as
     `{prefix}.member_01.yaml`, `.yace` and so on: the spread of what they say is the expected error.
@@ -171,8 +175,9 @@ def fit(
     earlier = _earlier(before, recipe, found)
     if earlier:
         potential, factor, E0, seen = earlier.basis, earlier.factor, earlier.E0, earlier.frames
+        chosen_from = earlier.chosen_from
     else:
-        factor, seen = None, 0
+        factor, seen, chosen_from = None, 0, len(found.digests)
         if n_max is None or l_max is None:
             potential = basis_for(take(train, used), found, functions, cutoff, E0, weights, threads)
         else:
@@ -204,7 +209,15 @@ def fit(
     calibration = bars.calibrate(test, factor.rows)
     factors = {"force": bars.force_factor, "energy": bars.energy_factor}
     Checkpoint(
-        factor, len(found.digests), found.digests[-1].hex(), recipe, design.potential, E0, posterior.ridge, factors
+        factor,
+        len(found.digests),
+        found.digests[-1].hex(),
+        recipe,
+        design.potential,
+        E0,
+        posterior.ridge,
+        factors,
+        chosen_from,
     ).save(beside(prefix, ".factor.npz"))
     members = posterior.mean + bars.force_factor * (posterior.draw(committee, _seed(found)) - posterior.mean)
     for number, coefficients in enumerate(members, start=1):
@@ -281,6 +294,9 @@ def _earlier(before: str | Path | None, recipe: dict, found: Survey) -> Checkpoi
         return None
     checkpoint = Checkpoint.load(before)
     why_not = checkpoint.why_not(recipe, found.digests)
+    by_data = recipe["n_max"] is None or recipe["l_max"] is None
+    if not why_not and by_data and len(found.digests) >= CHOOSE_AGAIN * checkpoint.chosen_from:
+        why_not = f"functions are chosen again: they were from {checkpoint.chosen_from} frames"
     if why_not:
         print(f"fit: starts from the first frame ({why_not})", file=sys.stderr, flush=True)
         return None

@@ -16,10 +16,10 @@ from ase import Atoms
 from oligopoly.errors import UserError
 from oligopoly.label.labeler import Label, Labeler
 from oligopoly.label.outcomes import Outcome
+from oligopoly.label.programs import TAIL
 
 Factory = Callable[..., Labeler]  # takes `threads`
 
-TAIL = 1500  # characters of a code's last output that go into the reason
 PATIENCE_S = 10.0  # for a process to end by itself
 
 

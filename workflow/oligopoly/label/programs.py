@@ -1,6 +1,5 @@
 """Programs that labelers run: found before any job, and ended with the process that needs them."""
 
-import ctypes
 import os
 import shlex
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from oligopoly.errors import UserError
 from oligopoly.label.outcomes import Outcome
+from oligopoly.survival import dies_with_parent
 
 TAIL = 1500  # characters of a program's last output that go into the reason of a failure
 NO_MEMORY = (
@@ -31,11 +31,6 @@ def find(program: str, key: str, code: str) -> str:
             "module, or give the program's path"
         )
     return path
-
-
-def dies_with_parent() -> None:
-    """For `preexec_fn`: the program is killed when the process that started it ends, however that happens."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def command_line(command: str, key: str, code: str, threads: int = 1) -> list[str]:

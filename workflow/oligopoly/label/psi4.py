@@ -17,6 +17,7 @@ from oligopoly.errors import UserError
 from oligopoly.label import dispersion, programs
 from oligopoly.label.labeler import Label, LabelFailure, decomposed, finite, unpaired_electrons
 from oligopoly.label.outcomes import Outcome
+from oligopoly.survival import dies_with_parent
 
 SERVER = Path(__file__).with_name("psi4_server.py")
 # Thresholds of the published polyethylene-glycol labels where they matter for forces; energies in Hartree.
@@ -154,7 +155,7 @@ class Server:
             stderr=self._log,
             text=True,
             env=self.environment,
-            preexec_fn=programs.dies_with_parent,
+            preexec_fn=dies_with_parent,
         )
 
 

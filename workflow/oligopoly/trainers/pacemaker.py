@@ -5,14 +5,11 @@ pacemaker (python-ace; Lysogorskiy et al., npj Comput. Mater. 7, 97 (2021); Boch
 envs/pacemaker.yaml. What needs its Python is in `with_pyace`.
 """
 
-import ctypes
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +25,7 @@ from oligopoly.ace.survey import inner_radii, reference_energies, survey
 from oligopoly.errors import UserError
 from oligopoly.files import atomic, beside, write_text
 from oligopoly.progress import Progress
+from oligopoly.survival import dies_with_parent
 
 # Largest n and l by rank, of which pacemaker keeps as many functions as are asked for.
 RANK_LIMITS = ([15, 6, 4, 3], [0, 5, 4, 2])
@@ -38,7 +36,6 @@ EMBEDDINGS = {
 }
 # Outer part of a core's radius over which it is blended in.
 CORE_BLEND = 0.25
-_LIBC = ctypes.CDLL(None)
 HELPER = Path(__file__).with_name("with_pyace.py")
 HOW_TO_INSTALL = (
     "Install it with `mamba env create -n pacemaker -f envs/pacemaker.yaml` and give the folder of that environment "
@@ -193,7 +190,7 @@ def run(command: Sequence[str | Path], folder: Path, threads: int, iterations: i
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+        preexec_fn=dies_with_parent,
     ) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
@@ -368,12 +365,6 @@ def _add_E0(yace: Path, elements: list[str], E0: dict[str, float]) -> None:
 
 def _isolated(atoms: Atoms, E0: dict[str, float]) -> float:
     return sum(E0[symbol] for symbol in atoms.symbols)
-
-
-def _end_with_parent() -> None:
-    """A killed job must not leave hours of fitting behind that write where its successor works."""
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
-    _LIBC.prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def _environment(threads: int) -> dict[str, str]:
