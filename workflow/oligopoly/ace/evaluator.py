@@ -63,7 +63,7 @@ class Evaluator:
         self._spaces: dict[bool, list] = {}
         self.active_set = None if active_set is None else _inverses(active_set, potential, self._counts)
         self._graders = [Grader(inverse) for inverse in self.active_set or []]
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._list: neighbours.List | None = None
 
     def compute(self, numbers, positions, cell=None, pbc=None, gamma: bool = False) -> Result:
@@ -144,7 +144,9 @@ class Evaluator:
                         use_invariants(atoms, element, invariants[: len(atoms), : self._counts[element]])
             return forces, virial
 
-        done = [work(0)] if self._pool is None else list(self._pool.map(work, range(self.threads)))
+        # this thread works too: waking another takes as long as some ten atoms
+        others = [self._pool.submit(work, worker) for worker in range(1, self.threads)]
+        done = [work(0), *(other.result() for other in others)]
         folded = kernel.fold(sum((f for f, _ in done[1:]), done[0][0]), self._list.owner, len(positions))
         xx, yy, zz, yz, xz, xy = sum(v for _, v in done)
         return energies, folded, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
