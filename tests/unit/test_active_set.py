@@ -67,6 +67,13 @@ def test_training_environments_interpolate(tmp_path):
             assert active.gamma(element, rows).max() < 1.02
 
 
+def test_a_torn_file_is_told(tmp_path):
+    build(potential(), frames(2, 0)).write(tmp_path / "x.asi")
+    (tmp_path / "x.asi").write_bytes((tmp_path / "x.asi").read_bytes()[:-100])
+    with pytest.raises(UserError, match="x.asi is not an active set"):
+        ActiveSet.read(tmp_path / "x.asi")
+
+
 def test_directions_without_data_count_as_extrapolation():
     design, train = Design(potential()), frames(2, 0)
     active = build(potential(), train, design)

@@ -1,15 +1,19 @@
 """MD of hexane with the force field: conservation, whole molecules, determinism, files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 
+from oligopoly.ace.potential import read_yaml, write_yaml
 from oligopoly.errors import UserError
-from oligopoly.md import trajectory
+from oligopoly.md import legs, trajectory
 from oligopoly.md.engines import Classical, PairPACE, learned
+from oligopoly.md.external import ExternalACE
 from oligopoly.md.produce import produce
 from oligopoly.md.reference import run_reference
 from oligopoly.md.run import run_md
@@ -91,6 +95,76 @@ def test_run_writes_whole_molecules_and_is_deterministic(hexane, tmp_path):
     grams = 10 * 86.178 * 1.66053907
     np.testing.assert_allclose(thermo["density_g_cm3"], grams / thermo["volume_A3"], rtol=1e-4)
     np.testing.assert_allclose(thermo["time_ps"], run.times / 1000)
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches a kill."""
+
+
+@pytest.mark.parametrize("kind", ["classical", "ace"])
+def test_a_run_that_was_killed_goes_on_with_the_same_bytes(kind, hexane, tmp_path, monkeypatch, capsys):
+    """Also when kills follow each other, in both ensembles; and nothing is left behind."""
+    atoms, topology = hexane
+    model = read_yaml(DATA.parent / "pace" / "ch_sbessel_r3.yaml")
+    for functions in model.functions.values():
+        functions[:] = [replace(f, c=1e-3 * f.c) for f in functions]
+    write_yaml(model, tmp_path / "weak.yaml")
+    calm = Atoms(topology.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+
+    def go(name):
+        engine = Classical(BOX) if kind == "classical" else ExternalACE(tmp_path / "weak.yaml")
+        produce(
+            engine, calm, topology, tmp_path / name, temperature=300.0 if kind == "classical" else 1.0,
+            pressure_atm=1.0, npt_fs=31.0, nvt_fs=24.0, settle_fs=4.0, sample_every_fs=2.0, timestep_fs=1.0,
+            nvt_timestep_fs=0.5, hydrogen_mass=4.03, seed=3, leg_fs=9.0,
+        )  # fmt: skip
+
+    monkeypatch.setattr(Watch, "check", lambda self, sample, gamma=None: None)
+    go("whole")
+    write = trajectory.FrameWriter.write
+    for countdown in (11, 4, 13, 2, 7):  # twice in the third leg; in the NVT run; in its second leg; in its last
+
+        def dies(self, sample):
+            nonlocal countdown
+            countdown -= 1
+            if countdown == 0:
+                raise Killed
+            write(self, sample)
+
+        monkeypatch.setattr(trajectory.FrameWriter, "write", dies)
+        with pytest.raises(Killed):
+            go("killed")
+        for file in (tmp_path / "killed").glob("*/*.*"):  # as Snakemake removes the outputs of a failed job
+            file.unlink()
+    monkeypatch.setattr(trajectory.FrameWriter, "write", write)
+    go("killed")
+    assert "NPT: goes on from 0.0 ps" in capsys.readouterr().err
+    files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*"))
+    assert files == sorted(path.relative_to(tmp_path / "killed") for path in (tmp_path / "killed").rglob("*"))
+    for file in files:
+        if (tmp_path / "whole" / file).is_file():
+            assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes(), file
+    run = trajectory.read(tmp_path / "whole" / "npt" / "trajectory.extxyz")
+    np.testing.assert_allclose(run.times, 2.0 * np.arange(16))
+    assert np.abs(np.diff(run.positions, axis=0)).max() < 1.0
+
+
+def test_what_another_run_left_does_not_count(hexane, tmp_path, monkeypatch, capsys):
+    atoms, topology = hexane
+
+    def go(name, seed=1):
+        run_md(
+            Classical(BOX), atoms, topology, Conditions("nvt", 300, 1.0), duration_fs=12, sample_every_fs=2,
+            seed=seed, out_dir=tmp_path / name, leg_fs=4,
+        )  # fmt: skip
+        return (tmp_path / name / "trajectory.extxyz").read_bytes()
+
+    first, other = go("a"), go("b", seed=2)
+    assert first != other and go("a", seed=2) == other
+    assert "goes on" not in capsys.readouterr().err
+    mark = tmp_path / "a" / legs.FOLDER / "mark.npz"
+    mark.write_bytes(mark.read_bytes()[:300])  # a torn one
+    assert go("a", seed=2) == other
 
 
 def test_trajectory_reads_as_ase_reads_it(hexane, tmp_path):

