@@ -83,6 +83,12 @@ class Design:
             self.slices[element] = slice(start, len(self.functions))
         self.size = len(self.functions)
         self.cutoff = max(bond.rcut for bond in potential.bonds.values())
+        self._limits = np.array(
+            [
+                [potential.bonds[a, b].rcut if (a, b) in potential.bonds else 0.0 for b in self.elements]
+                for a in self.elements
+            ]
+        )
         self._zbl = any(bond.inner_cutoff_type == "zbl" and bond.core_repulsion[0] for bond in potential.bonds.values())
         self._core = any(bond.core_repulsion[0] for bond in potential.bonds.values())
         self._tables, radial_index = _radial_tables(potential)
@@ -151,13 +157,12 @@ class Design:
             points=atoms.positions, box=np.asarray(atoms.cell), periodic=atoms.pbc, quantities="ijdD"
         )
         i, j = i.astype(np.int64), j.astype(np.int64)
-        limits = np.array([[self.potential.bonds[a, b].rcut if (a, b) in self.potential.bonds else 0.0
-                            for b in self.elements] for a in self.elements])  # fmt: skip
-        keep = distances < limits[kinds[i], kinds[j]]
-        i, j, distances, vectors = i[keep], j[keep], distances[keep], vectors[keep]
+        of_j = kinds[j]
+        near = np.flatnonzero(distances < self._limits[kinds[i], of_j])
         # within an atom by element, then by atom: images of one neighbour are adjacent
-        order = np.lexsort((j, kinds[j], i))
-        i, j, distances, vectors = i[order], j[order], distances[order], np.ascontiguousarray(vectors[order])
+        place = (i[near] * len(self.elements) + of_j[near]) * len(kinds) + j[near]
+        order = near[np.argsort(place, kind="stable")]
+        i, j, distances, vectors = i[order], j[order], distances[order], vectors[order]
         start = np.searchsorted(i, np.arange(len(kinds) + 1))
         pairs = _Pairs(kinds, i, j, distances, vectors, start, *_no_blending(len(kinds)))
         return self._blend(pairs) if self._zbl else pairs
