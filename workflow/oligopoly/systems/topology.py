@@ -16,10 +16,11 @@ from oligopoly.errors import UserError
 BROKEN = 1.35
 # Closest approach of atoms of different molecules, A. GAFF2 hexane at 600 K and 20 kbar, and at
 # 1000 K and 5 kbar, keeps H-H above 1.74 A, C-H above 2.29 A, C-C above 2.93 A; H-H at 1.6 A costs
-# 1.2-1.6 eV in a pair. Hydrogen bonds must pass (H...O from 1.55 A, O...O from 2.4 A); a proton
-# that changes its owner (1.25 A) and molecules that fuse (H-H through 1.6 A within some fs, so
-# that checks every 10-50 steps meet them below) must not.
-CLOSE_H_H = 1.6
+# 1.2-1.6 eV in a pair. GFN2-xTB is softer: 0.08-0.14 eV for a pair of ethylene glycols with H-H at
+# 1.56-1.59 A, where its liquid goes at 300 K. Hydrogen bonds must pass (H...O from 1.55 A, O...O
+# from 2.4 A); a proton that changes its owner (1.25 A) and molecules that fuse (H-H through 1.4 A
+# within some fs, so that checks every 10-50 steps meet them below) must not.
+CLOSE_H_H = 1.4
 CLOSE_H_X = 1.45
 CLOSE_X_X = 2.2
 # Hydrogens of hydroxyl and amine groups have no Lennard-Jones core in GAFF2: in ethylene glycol at
