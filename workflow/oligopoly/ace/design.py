@@ -83,16 +83,18 @@ class Design:
             self.slices[element] = slice(start, len(self.functions))
         self.size = len(self.functions)
         self.cutoff = max(bond.rcut for bond in potential.bonds.values())
-        self._limits = np.array(
-            [
-                [potential.bonds[a, b].rcut if (a, b) in potential.bonds else 0.0 for b in self.elements]
-                for a in self.elements
-            ]
-        )
+        self._limits, self._r_in, self._delta = (self._by_pair(name) for name in ("rcut", "r_in", "delta_in"))
         self._zbl = any(bond.inner_cutoff_type == "zbl" and bond.core_repulsion[0] for bond in potential.bonds.values())
         self._core = any(bond.core_repulsion[0] for bond in potential.bonds.values())
         self._tables, radial_index = _radial_tables(potential)
         self._plans = [_plan(potential, element, radial_index) for element in self.elements]
+
+    def _by_pair(self, name: str) -> np.ndarray:
+        """(elements, elements) of a bond's number, zero where there is no bond."""
+        bonds = self.potential.bonds
+        return np.array(
+            [[getattr(bonds[a, b], name) if (a, b) in bonds else 0.0 for b in self.elements] for a in self.elements]
+        )
 
     def rows(self, atoms: Atoms) -> Rows:
         """Rows of one frame; the stress belonging to a virial row is virial / volume.
@@ -170,11 +172,8 @@ class Design:
     def _blend(self, pairs: "_Pairs") -> "_Pairs":
         """Share fcut of ACE in each atom's energy, decided by its neighbour deepest in the inner cutoff."""
         i, j = pairs.i, pairs.j
-        r_in, delta = (
-            np.array([[getattr(self.potential.bonds[a, b], name) if (a, b) in self.potential.bonds else 0.0
-                       for b in self.elements] for a in self.elements])[pairs.kinds[i], pairs.kinds[j]]
-            for name in ("r_in", "delta_in")
-        )  # fmt: skip
+        kinds = pairs.kinds[i], pairs.kinds[j]
+        r_in, delta = self._r_in[kinds], self._delta[kinds]
         depth = pairs.distances - (r_in - delta)
         by_depth = np.lexsort((depth, i))
         atoms, first = np.unique(i[by_depth], return_index=True)
