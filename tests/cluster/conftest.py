@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .slurm import MARK, Slurm, make_folder, why_not
+from .slurm import MARK, Slurm, why_not
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "workflow" / "tiny.yaml"
@@ -35,16 +35,12 @@ def slurm():
     reason = why_not()
     if reason:
         pytest.skip(reason)
-    folder = make_folder()
-    try:
-        with Slurm(folder) as cluster:
-            snakemake = folder / "bin" / "snakemake"
-            snakemake.write_text(SNAKEMAKE.format(python=sys.executable))
-            snakemake.chmod(0o755)
-            yield cluster
-        assert cluster.processes() == []
-    finally:
-        shutil.rmtree(folder)
+    with Slurm() as cluster:
+        snakemake = cluster.folder / "bin" / "snakemake"
+        snakemake.write_text(SNAKEMAKE.format(python=sys.executable))
+        snakemake.chmod(0o755)
+        yield cluster
+    assert cluster.processes() == []
 
 
 def make_checkout(folder: Path, **changes) -> Path:

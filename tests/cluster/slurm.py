@@ -49,10 +49,10 @@ def why_not() -> str | None:
 
 
 class Slurm:
-    """The cluster in `folder`; a context manager. `env` is what its clients need."""
+    """A cluster in a folder of its own, while the context lasts. `env` is what its clients need."""
 
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+    def __init__(self) -> None:
+        self.folder = make_folder()
         self.daemons: dict[str, subprocess.Popen] = {}
         self.ports = _free_ports("slurmctld", "slurmdbd", "mariadbd", *NODES)
 
@@ -77,8 +77,7 @@ class Slurm:
         for process in left:
             _ignore_gone(process.kill)
         psutil.wait_procs(left, timeout=10)
-        for device in self.folder.glob("dev/*"):
-            device.unlink()
+        shutil.rmtree(self.folder)
 
     def run(self, *command: str, check: bool = True) -> str:
         """Output of one of the cluster's commands."""
@@ -307,6 +306,7 @@ StorageLoc=slurm_acct_db
                 [_which(program), *arguments],
                 env=self.env | {"SLURM_CONF": f"{self.folder}/etc/slurm.conf"},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=_end_with_parent,
+                cwd=self.folder,  # where a killed slurmstepd leaves its core
             )  # fmt: skip
 
     def _end(self, name: str) -> None:
@@ -370,15 +370,11 @@ def main() -> None:
     reason = why_not()
     if reason:
         sys.exit(reason)
-    folder = make_folder()
-    try:
-        with Slurm(folder) as slurm:
-            print(slurm.run("sinfo"), f"\nexport PATH={folder}/bin:$PATH\n\nCtrl-C ends it.", sep="", flush=True)
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            with contextlib.suppress(KeyboardInterrupt):
-                signal.pause()
-    finally:
-        shutil.rmtree(folder)
+    with Slurm() as slurm:
+        print(slurm.run("sinfo"), f"\nexport PATH={slurm.folder}/bin:$PATH\n\nCtrl-C ends it.", sep="", flush=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
 
 
 if __name__ == "__main__":

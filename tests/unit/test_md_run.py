@@ -1,6 +1,8 @@
 """MD of hexane with the force field: conservation, whole molecules, determinism, files."""
 
 import json
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +167,32 @@ def test_what_another_run_left_does_not_count(hexane, tmp_path, monkeypatch, cap
     mark = tmp_path / "a" / legs.FOLDER / "mark.npz"
     mark.write_bytes(mark.read_bytes()[:300])  # a torn one
     assert go("a", seed=2) == other
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_finished_run_is_published_again_as_new(links, hexane, tmp_path, monkeypatch):
+    """After its outputs were removed; also where the file system has no hard links."""
+    atoms, topology = hexane
+
+    def no_link(source, target):
+        raise PermissionError("Operation not permitted")
+
+    def go():
+        run_md(
+            Classical(BOX), atoms, topology, Conditions("nvt", 300, 1.0), duration_fs=4, sample_every_fs=2, seed=1,
+            out_dir=tmp_path, leg_fs=4,
+        )  # fmt: skip
+        return path.read_bytes()
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_link)
+    path = tmp_path / "trajectory.extxyz"
+    first = go()
+    path.unlink()
+    begun = time.time()
+    assert go() == first
+    assert path.stat().st_mtime >= begun - 0.1
+    assert len(list(tmp_path.iterdir())) == 3  # nothing temporary beside both files and the folder
 
 
 def test_trajectory_reads_as_ase_reads_it(hexane, tmp_path):

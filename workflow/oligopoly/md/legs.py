@@ -113,11 +113,16 @@ class Unfinished:
             )
 
     def publish(self) -> None:
-        """Put the files where a finished run has them. They stay here too, at no cost, until `clear`."""
+        """Put the files where a finished run has them. They stay here too, where links work at no cost, until
+        `clear`."""
         for name in FILES:
             with atomic(self.out_dir / name) as temporary:
                 temporary.unlink()
-                os.link(self.folder / name, temporary)
+                try:
+                    os.link(self.folder / name, temporary)
+                except OSError:  # a file system without hard links, as some of clusters are
+                    shutil.copyfile(self.folder / name, temporary)
+                os.utime(temporary)  # Snakemake asks when the output was written, not the frames
 
 
 def clear(out_dir: str | Path) -> None:

@@ -1,10 +1,9 @@
 """One MD run: a state point in, a trajectory, a thermo table and an outcome out."""
 
-import contextlib
 import functools
-import itertools
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +55,19 @@ def run_md(
     periodic = bool(atoms.pbc.all())
     every = max(1, conditions.steps(sample_every_fs))
     total = conditions.steps(duration_fs)
-    end = total // every * every  # the last sample
-    settle = conditions.steps(settle_fs)
-    scaling = conditions.steps(scaling_fs) if volume_ratio not in (None, 1.0) else 0
-    leg = end if leg_fs is None else max(1, conditions.steps(leg_fs) // every) * every
+    end = total // every * every
+    plan = Plan(
+        scaling=conditions.steps(scaling_fs) if volume_ratio not in (None, 1.0) else 0,
+        volume_ratio=volume_ratio,
+        settle=conditions.steps(settle_fs),
+        total=total,
+        every=every,
+        end=end,
+        leg=end if leg_fs is None else max(1, conditions.steps(leg_fs) // every) * every,
+    )
     unfinished, mark = None, None
     if leg_fs is not None:
-        settings = (conditions, every, end, settle, scaling, volume_ratio, seed, leg, watch and watch.volume)
+        settings = (conditions, plan, seed, watch and watch.volume)
         unfinished = legs.Unfinished(out_dir, legs.definition(atoms, engine.files(), *settings))
         mark = unfinished.mark
     if mark and mark.outcome:
@@ -71,34 +76,17 @@ def run_md(
 
     last: Sample | legs.State | None = mark and mark.state
     outcome = None
-    progress = Progress(total - mark.state.step if mark else scaling + settle + total, label, "steps")
+    progress = Progress(total - mark.state.step if mark else plan.scaling + plan.settle + total, label, "steps")
     if mark:
         print(f"{label}: goes on from {mark.state.time_fs / 1000:.1f} ps", file=sys.stderr, flush=True)
-
-    def begin() -> contextlib.AbstractContextManager[Simulation]:
-        if not isinstance(last, legs.State):
-            return open_simulation(engine, atoms, conditions, seed, log)
-        return open_simulation(engine, as_atoms(atoms, last), conditions, seed, log, last.velocities)
 
     opened = unfinished.writers if unfinished else functools.partial(writers, out_dir)
     with opened(atoms.numbers, topology.masses, periodic) as (frames, thermo, *save):
         try:
             while outcome is None and (last is None or last.step < end):
-                with begin() as simulation:
-                    if last is None:
-                        if scaling:
-                            simulation.ensemble(scaling, volume_ratio)
-                            advance(simulation, scaling, every, progress)
-                        simulation.ensemble(settle + total)
-                        advance(simulation, settle, every, progress)
-                        simulation.restart_clock()
-                    else:
-                        simulation.ensemble(end - last.step)
-                        simulation.advance(0)
-                        simulation.restart_clock(last.step)
-                    first = 0 if last is None else last.step
-                    ahead = samples(simulation, min(leg, end - first), every, progress)
-                    for sample in ahead if last is None else itertools.islice(ahead, 1, None):
+                velocities = None if last is None else last.velocities
+                with open_simulation(engine, as_atoms(atoms, last), conditions, seed, log, velocities) as simulation:
+                    for sample in one_leg(simulation, plan, last, progress):
                         last = sample
                         frames.write(sample)
                         thermo.write(sample)
@@ -117,6 +105,41 @@ def run_md(
     return outcome, as_atoms(atoms, last)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Steps of a run: `scaling` of the volume by `volume_ratio` and `settle` come before the first sample, `total`
+    after it, with samples every `every` up to `end` and legs of `leg`."""
+
+    scaling: int
+    volume_ratio: float | None
+    settle: int
+    total: int
+    every: int
+    end: int
+    leg: int
+
+
+def one_leg(simulation: Simulation, plan: Plan, last: legs.State | None, progress: Progress) -> Iterator[Sample]:
+    """Samples of a run's first leg; with `last`, from which `simulation` was opened, of the leg behind it."""
+    if last is None:
+        if plan.scaling:
+            simulation.ensemble(plan.scaling, plan.volume_ratio)
+            advance(simulation, plan.scaling, plan.every, progress)
+        simulation.ensemble(plan.settle + plan.total)
+        advance(simulation, plan.settle, plan.every, progress)
+        simulation.restart_clock()
+        yield simulation.sample()
+    else:
+        simulation.ensemble(plan.end - last.step)
+        simulation.advance(0)
+        simulation.restart_clock(last.step)
+    ahead = plan.end if last is None else plan.end - last.step
+    for _ in range(min(plan.leg, ahead) // plan.every):
+        simulation.advance(plan.every)
+        progress.update(plan.every)
+        yield simulation.sample()
+
+
 def check_fits(topology: Topology, atoms: Atoms) -> None:
     """Raises UserError when the structure is not one of this system's boxes."""
     if not np.array_equal(topology.numbers, atoms.numbers):
@@ -127,25 +150,14 @@ def check_fits(topology: Topology, atoms: Atoms) -> None:
         )
 
 
-def advance(simulation: Simulation, steps: int, every: int, progress: Progress | None = None) -> None:
+def advance(simulation: Simulation, steps: int, every: int, progress: Progress) -> None:
     """Go on for `steps` in pieces of `every`, so that progress shows."""
     simulation.advance(0)
     while steps > 0:
         piece = min(every, steps)
         simulation.advance(piece)
         steps -= piece
-        if progress:
-            progress.update(piece)
-
-
-def samples(simulation: Simulation, total: int, every: int, progress: Progress | None = None) -> Iterator[Sample]:
-    """Samples at steps 0, every, 2 every, ... up to `total` of a simulation that is set up."""
-    yield simulation.sample()
-    for _ in range(total // every):
-        simulation.advance(every)
-        if progress:
-            progress.update(every)
-        yield simulation.sample()
+        progress.update(piece)
 
 
 def from_failure(failure: Failed, last: Sample | legs.State | None) -> Outcome:

@@ -70,12 +70,10 @@ class FrameWriter:
         if self.periodic:
             lattice = 'Lattice="{}" '.format(" ".join(f"{v:.10f}" for v in sample.cell.ravel()))
         pbc = "T T T" if self.periodic else "F F F"
+        time = f"{sample.time_fs:.6g}" if sample.time_fs < 1e5 else f"{sample.time_fs:.3f}"
         self.file.write(
-            f"{self.count}\n{lattice}Properties=species:S:1:pos:R:3 step={sample.step} "
-            f'time_fs={sample.time_fs:.6g} pbc="{pbc}"\n'
-            if sample.time_fs < 1e5
-            else f"{self.count}\n{lattice}Properties=species:S:1:pos:R:3 step={sample.step} "
-            f'time_fs={sample.time_fs:.3f} pbc="{pbc}"\n'
+            f"{self.count}\n{lattice}Properties=species:S:1:pos:R:3 step={sample.step} time_fs={time} "
+            f'pbc="{pbc}"\n'
         )
         self.file.write(self.body % tuple(sample.positions.ravel().tolist()))
 
