@@ -72,8 +72,7 @@ class FrameWriter:
         pbc = "T T T" if self.periodic else "F F F"
         time = f"{sample.time_fs:.6g}" if sample.time_fs < 1e5 else f"{sample.time_fs:.3f}"
         self.file.write(
-            f"{self.count}\n{lattice}Properties=species:S:1:pos:R:3 step={sample.step} time_fs={time} "
-            f'pbc="{pbc}"\n'
+            f'{self.count}\n{lattice}Properties=species:S:1:pos:R:3 step={sample.step} time_fs={time} pbc="{pbc}"\n'
         )
         self.file.write(self.body % tuple(sample.positions.ravel().tolist()))
 
