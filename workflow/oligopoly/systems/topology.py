@@ -14,18 +14,14 @@ from oligopoly.errors import UserError
 # Bonds of GAFF2 hexane reach 1.21 times the sum of the covalent radii at 1000 K. 1.35 times (C-C
 # 2.05 A, C-H 1.45 A) is out of reach of heat, and met well before the fragments drift apart.
 BROKEN = 1.35
-# Closest approach of atoms of different molecules, A. GAFF2 hexane at 600 K and 20 kbar, and at
-# 1000 K and 5 kbar, keeps H-H above 1.74 A, C-H above 2.29 A, C-C above 2.93 A; H-H at 1.6 A costs
-# 1.2-1.6 eV in a pair. GFN2-xTB is softer: 0.08-0.14 eV for a pair of ethylene glycols with H-H at
-# 1.56-1.59 A, where its liquid goes at 300 K. Hydrogen bonds must pass (H...O from 1.55 A, O...O
-# from 2.4 A); a proton that changes its owner (1.25 A) and molecules that fuse (H-H through 1.4 A
-# within some fs, so that checks every 10-50 steps meet them below) must not.
-CLOSE_H_H = 1.4
-CLOSE_H_X = 1.45
-CLOSE_X_X = 2.2
-# Hydrogens of hydroxyl and amine groups have no Lennard-Jones core in GAFF2: in ethylene glycol at
-# 300 to 600 K they come within 1.16 A of each other and 1.33 A of other hydrogens.
-CLOSE_H_POLAR = 1.1
+# Closest approach of atoms of different molecules, A: above the length of a bond between them, so that molecules that
+# fuse are met however fast they do it, and below what heat reaches. GFN2-xTB, pairs of ethylene glycol out of liquids
+# at 300 to 600 K and up to 10 kbar: O-H 1.42 A costs -0.1 to 0.2 eV (a hydrogen bond), 1.25 A 0.3 to 0.9 eV; H-H
+# 1.4 A 0.0 to 0.3 eV, 1.1 A 0.3 to 1.1 eV; O-O 2.2 A 0.3 eV, 2.0 A 0.8 eV. GAFF2, whose hydroxyl hydrogens have no
+# Lennard-Jones core, brings those of ethylene glycol within 1.16 A of each other at 300 to 600 K.
+CLOSE_H_H = 1.1
+CLOSE_H_X = 1.25
+CLOSE_X_X = 2.1
 
 
 @dataclass(frozen=True)
@@ -126,19 +122,6 @@ class Topology:
         radii = covalent_radii[self.numbers]
         return radii[self.bonds[:, 0]] + radii[self.bonds[:, 1]]
 
-    @cached_property
-    def _contact_limits(self) -> np.ndarray:
-        """(3,) thresholds for pairs with 0, 1, 2 hydrogens."""
-        return np.array([CLOSE_X_X, CLOSE_H_X, CLOSE_H_H])
-
-    @cached_property
-    def _polar(self) -> np.ndarray:
-        """(N,) bool: hydrogens that are not bonded to carbon."""
-        polar = np.zeros(len(self), bool)
-        for i, j in (self.bonds.T, self.bonds.T[::-1]):
-            polar[i] |= (self.numbers[i] == 1) & (self.numbers[j] != 6)
-        return polar
-
     def unwrap(self, positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
         """Positions (N, 3) with every molecule whole along its bonds; the first atom stays put.
 
@@ -165,14 +148,13 @@ class Topology:
     def close_contacts(self, positions: np.ndarray, cell: np.ndarray | None = None, scale: float = 1.0) -> np.ndarray:
         """Pairs (K, 2) of atoms of different molecules nearer than their elements allow.
 
-        Limits CLOSE_H_H (CLOSE_H_POLAR where one of them is polar), CLOSE_H_X, CLOSE_X_X, multiplied
-        by `scale`. A molecule's own periodic image counts as another molecule.
+        Limits CLOSE_X_X, CLOSE_H_X and CLOSE_H_H for pairs with 0, 1, 2 hydrogens, multiplied by `scale`. A
+        molecule's own periodic image counts as another molecule.
         """
-        limit = scale * max(CLOSE_H_H, CLOSE_H_X, CLOSE_X_X)
-        i, j, d = self.intermolecular_pairs(positions, cell, limit)
+        limits = scale * np.array([CLOSE_X_X, CLOSE_H_X, CLOSE_H_H])
+        i, j, d = self.intermolecular_pairs(positions, cell, limits.max())
         hydrogens = (self.numbers[i] == 1).astype(int) + (self.numbers[j] == 1)
-        polar = (hydrogens == 2) & (self._polar[i] | self._polar[j])
-        near = d < scale * np.where(polar, CLOSE_H_POLAR, self._contact_limits[hydrogens])
+        near = d < limits[hydrogens]
         return np.stack([i[near], j[near]], axis=1)
 
     def intermolecular_pairs(self, positions, cell, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
