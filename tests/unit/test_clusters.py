@@ -2,7 +2,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import Atoms
 
 from oligopoly.systems.clusters import cut_clusters, evenly, initial_pool, neighbours
 from oligopoly.systems.contacts import close_contact_scan, contact_pool
@@ -64,17 +63,6 @@ def test_sizes_are_capped_and_seeds_decide(topology, box):
     one, same, other = (cut_clusters(box, topology, [3], 4, seed=s) for s in (1, 1, 2))
     assert all(np.array_equal(a.positions, b.positions) for a, b in zip(one, same, strict=True))
     assert any(not np.array_equal(a.positions, b.positions) for a, b in zip(one, other, strict=True))
-
-
-def test_cutting_is_quick_in_large_boxes(topology, box):
-    import time
-
-    big = Atoms(box).repeat((4, 4, 3))
-    large = topology.subset(480)
-    cut_clusters(big, large, [4], 1, seed=1)
-    start = time.perf_counter()
-    cut_clusters(big, large, [1, 2, 3, 4], 4, seed=2)
-    assert time.perf_counter() - start < 1.0
 
 
 def test_evenly():

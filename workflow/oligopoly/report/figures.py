@@ -26,13 +26,16 @@ def learning_curve(held_out: dict, fresh: dict, liquid: dict, trained_on: dict, 
     selected, liquid ones those of periodic held-out frames alone. trained_on : {generation:
     frames}. force_limit : meV/A, drawn dotted.
     """
-    figure, axes = panels(3, 2.9)
-    quantities = (
-        ("force_rmse_meV_A", "force RMSE (meV/Å)"),
-        ("energy_rmse_meV_atom", "energy RMSE (meV/atom)"),
-        ("pressure_rmse_bar", "pressure RMSE (bar)"),
-    )
-    for ax, (key, label) in zip(axes, quantities, strict=True):
+    quantities = {
+        "force_rmse_meV_A": "force RMSE (meV/Å)",
+        "energy_rmse_meV_atom": "energy RMSE (meV/atom)",
+        "pressure_rmse_bar": "pressure RMSE (bar)",
+    }
+    everything = [*held_out.values(), *fresh.values(), *liquid.values()]
+    if all(errors.get("pressure_rmse_bar") is None for errors in everything):
+        del quantities["pressure_rmse_bar"]  # labels of clusters
+    figure, axes = panels(len(quantities), 2.9, width=FULL * len(quantities) / 3)
+    for ax, (key, label) in zip(axes, quantities.items(), strict=True):
         for errors, colour, marker, name in (
             (held_out, ACE, "o-", "held-out frames"),
             (liquid, SERIES[5], "^-", "periodic ones alone"),
@@ -88,8 +91,9 @@ def gamma_distributions(by_generation: dict, select: float | None, stop: float |
     figure, (left, right) = panels(2, 3.0)
     everything = np.concatenate([v for v in by_generation.values()])
     everything = everything[np.isfinite(everything) & (everything > 0)]
-    low = max(everything.min() * 0.9, 1e-3)
-    high = min(max(everything.max(), stop or 0) * 1.2, low * 1e6)
+    shown = [everything.min(), everything.max(), *(value for value in (select, stop) if value)]
+    low = max(min(shown) * 0.9, 1e-3)
+    high = min(max(shown) * 1.2, low * 1e8)
     bins = np.geomspace(low, high, 40)
     shades = np.linspace(1, 0.3, len(by_generation))[::-1]
     for shade, (generation, values) in zip(shades, sorted(by_generation.items()), strict=True):
