@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from oligopoly.label import dispersion, programs
 from oligopoly.label.labeler import Label, LabelFailure, decomposed, unpaired_electrons
 from oligopoly.label.outcomes import Outcome
 from oligopoly.label.periodic import in_cell, set_moments
+from oligopoly.label.scratch import Scratch
 
 KEY = "label.labeler.command"
 # Functionals of which CP2K has a shorthand and Goedecker-Teter-Hutter pseudopotentials.
@@ -94,7 +94,7 @@ class CP2KLabeler:
         program = programs.command_line(command, KEY, "CP2K", threads)
         folder = _data(data_folder, program)
         self.basis_file, self.potential_file = folder / basis_file, folder / potential_file
-        self._calculator, self._folder, self._read = None, None, 0
+        self._calculator, self._scratch, self._read = None, None, 0
 
     def settings(self) -> dict[str, Any]:
         """Everything a label depends on besides the geometry."""
@@ -143,9 +143,9 @@ class CP2KLabeler:
                 warnings.simplefilter("ignore")
                 self._calculator.close()
             self._calculator = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        if self._scratch is not None:
+            self._scratch.remove()
+            self._scratch = None
 
     def _compute(self, atoms: Atoms, unpaired: int, number: int):
         """Energy, forces, stress (3, 3) and what CP2K wrote of this structure."""
@@ -177,7 +177,7 @@ class CP2KLabeler:
     def _start(self, periodic: bool, unrestricted: bool, unpaired: int, number: int) -> None:
         from ase.calculators.cp2k import CP2K
 
-        self._folder = tempfile.TemporaryDirectory(prefix="oligopoly-cp2k-")  # noqa: SIM115 - until close
+        self._scratch = Scratch("cp2k")
         self._kind, self._read = (periodic, unrestricted, unpaired, number), 0
         minimizer, linesearch, steps, rounds = TRIES[number]
         words = programs.command_line(self.command, KEY, "CP2K", self.threads)
@@ -190,7 +190,7 @@ class CP2KLabeler:
         )
         try:
             self._calculator = CP2K(
-                label=f"{self._folder.name}/cp2k",
+                label=f"{self._scratch.path}/cp2k",
                 command=command,
                 xc=None,
                 basis_set=self.basis,
@@ -216,7 +216,7 @@ class CP2KLabeler:
 
     def _said(self) -> str:
         """What CP2K has written since this was asked last."""
-        path = Path(self._folder.name) / "cp2k.out"
+        path = self._scratch.path / "cp2k.out"
         if not path.exists():
             return ""
         with open(path, errors="replace") as file:

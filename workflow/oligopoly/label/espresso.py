@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from oligopoly.label import dispersion, programs
 from oligopoly.label.labeler import Label, LabelFailure, decomposed, unpaired_electrons
 from oligopoly.label.outcomes import Outcome
 from oligopoly.label.periodic import in_cell, set_moments
+from oligopoly.label.scratch import Scratch
 
 KEY = "label.labeler.command"
 # Functionals by the words with which pseudopotential files name them (exchange, correlation, gradient corrections).
@@ -79,8 +79,8 @@ class EspressoLabeler:
         cell = in_cell(atoms, self.vacuum)
         set_moments(cell, unpaired)
         for settings in TRIES:
-            with tempfile.TemporaryDirectory(prefix="oligopoly-espresso-") as folder:
-                result, output = self._run(cell, unpaired, Path(folder), *settings)
+            with Scratch("espresso") as folder:
+                result, output = self._run(cell, unpaired, folder, *settings)
             if result is not None:
                 break
         else:

@@ -17,6 +17,7 @@ from oligopoly.errors import UserError
 from oligopoly.label import dispersion, programs
 from oligopoly.label.labeler import Label, LabelFailure, decomposed, finite, unpaired_electrons
 from oligopoly.label.outcomes import Outcome
+from oligopoly.label.scratch import Scratch
 from oligopoly.survival import dies_with_parent
 
 SERVER = Path(__file__).with_name("psi4_server.py")
@@ -125,7 +126,7 @@ class Server:
             return json.loads(answer)
         code = self._process.wait()
         self._process = None
-        self._scratch.cleanup()
+        self._scratch.remove()
         self._log.seek(0)
         raise LabelFailure(*programs.why(code, self._log.read(), "Psi4"))
 
@@ -140,16 +141,14 @@ class Server:
                 self._process.wait()
             self._process.stdout.close()
             self._process = None
-            self._scratch.cleanup()
+            self._scratch.remove()
 
     def _start(self) -> None:
-        self._scratch = tempfile.TemporaryDirectory(  # noqa: SIM115 - as long as the process
-            prefix="oligopoly-psi4-", dir=os.environ.get("PSI_SCRATCH")
-        )
+        self._scratch = Scratch("psi4", os.environ.get("PSI_SCRATCH"))
         self._log.seek(0)
         self._log.truncate()
         self._process = subprocess.Popen(
-            [*self.command, str(SERVER), self._scratch.name],
+            [*self.command, str(SERVER), str(self._scratch.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

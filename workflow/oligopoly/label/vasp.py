@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -17,6 +16,7 @@ from oligopoly.label import dispersion, programs
 from oligopoly.label.labeler import Label, LabelFailure, decomposed, unpaired_electrons
 from oligopoly.label.outcomes import Outcome
 from oligopoly.label.periodic import in_cell, set_moments
+from oligopoly.label.scratch import Scratch
 
 KEY = "label.labeler.command"
 FUNCTIONALS = {
@@ -87,8 +87,8 @@ class VASPLabeler:
         cell = in_cell(atoms, self.vacuum)
         set_moments(cell, unpaired)
         for way in TRIES:
-            with tempfile.TemporaryDirectory(prefix="oligopoly-vasp-") as folder:
-                energy, forces, stress, version = self._run(cell, unpaired, Path(folder), way)
+            with Scratch("vasp") as folder:
+                energy, forces, stress, version = self._run(cell, unpaired, folder, way)
             if energy is not None:
                 break
         else:

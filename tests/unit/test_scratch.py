@@ -1,0 +1,40 @@
+"""Scratch folders: nothing of a killed job stays on the machine's disk."""
+
+import subprocess
+import sys
+
+from oligopoly.label.scratch import Scratch
+
+OWNER = """
+import sys
+from oligopoly.label.scratch import Scratch
+scratch = Scratch("code", sys.argv[1])
+(scratch.path / "integrals").mkdir()
+(scratch.path / "integrals" / "big").write_bytes(bytes(1000))
+print(scratch.path, flush=True)
+sys.stdin.read()
+"""
+
+
+def owner(folder):
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    return process, process.stdout.readline().strip()
+
+
+def test_what_killed_jobs_left_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / "oligopoly-results").mkdir()  # the user's own
+    killed, left = owner(tmp_path)
+    alive, kept = owner(tmp_path)
+    try:
+        killed.kill()
+        killed.wait()
+        with Scratch("code", tmp_path) as mine:
+            names = {str(path) for path in tmp_path.iterdir()}
+            assert names == {kept, str(mine), str(tmp_path / "oligopoly-results")} and left not in names
+        assert not mine.exists()
+    finally:
+        alive.kill()
+        alive.communicate()
+        killed.communicate()
