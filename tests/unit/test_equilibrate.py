@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from oligopoly.errors import UserError
-from oligopoly.systems import datafile
+from oligopoly.md.lammps import start
+from oligopoly.systems import datafile, forcefield
 from oligopoly.systems.build import build_system
 from oligopoly.systems.equilibrate import COLUMNS, equilibrate, stages
+from oligopoly.systems.piecewise import PiecewiseRun
 from oligopoly.systems.topology import Topology
 
 
@@ -34,8 +36,7 @@ def run(built: Path, out: Path, **changes):
         out / "equilibrated.data",
         thermo=out / "thermo.tsv",
         summary=out / "summary.json",
-        log=lambda line: None,
-        **(settings | changes),
+        **({"log": lambda line: None} | settings | changes),
     )
 
 
@@ -88,6 +89,62 @@ def test_same_seed_same_liquid(built, tmp_path, monkeypatch):
         run(built, tmp_path / name, max_pressure_atm=5000.0)
         boxes.append((tmp_path / name / "equilibrated.data").read_text())
     assert boxes[0] == boxes[1]
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches a kill."""
+
+
+@pytest.mark.slow
+def test_an_equilibration_that_was_killed_goes_on_with_the_same_bytes(built, tmp_path, monkeypatch):
+    """Twice in its last stage; before, in the third of its first; nothing is left behind."""
+    monkeypatch.setattr("oligopoly.systems.equilibrate.SHORTEST_LAST", 1.0)
+    monkeypatch.setattr("oligopoly.systems.piecewise.ATOM_STEPS", 80 * 450)  # 450 steps
+    outputs = []
+    for name, kills in (("whole", []), ("killed", [47, 38, 5, 1])):  # pieces until each kill
+        folder = tmp_path / name
+        folder.mkdir()
+        for pieces in kills:
+            left = iter(range(pieces))
+
+            def dies(self, stage, record=PiecewiseRun._record, left=left):
+                if next(left, None) is None:
+                    raise Killed
+                record(self, stage)
+
+            with monkeypatch.context() as patch, pytest.raises(Killed):
+                patch.setattr(PiecewiseRun, "_record", dies)
+                run(built, folder, max_pressure_atm=5000.0)
+        lines = []
+        run(built, folder, max_pressure_atm=5000.0, log=lines.append)
+        assert any("goes on" in line for line in lines) == bool(kills)
+        outputs.append({file.name: file.read_bytes() for file in folder.iterdir()})
+    assert outputs[0] == outputs[1] and len(outputs[0]) == 3
+
+
+def test_a_restart_file_holds_the_whole_force_field(built, tmp_path):
+    """Every part of energy and pressure is the same before and behind it."""
+    lmp = start()
+
+    def prepare():
+        for command in [*forcefield.commands("md", True, impropers=False), "timestep 0.5"]:
+            lmp.command(command)
+
+    def parts():
+        lmp.command("thermo_style custom step temp ebond eangle edihed evdwl ecoul elong press vol")
+        lmp.command("run 0 post no")
+        return list(lmp.last_thermo().values())
+
+    prepare()
+    lmp.command(f"read_data {built / 'built.data'}")
+    lmp.command("velocity all create 300 5")
+    run = PiecewiseRun(lmp, prepare, 0.5, 1.0, tmp_path, "")
+    run.move("hot", 50, "npt temp 300 300 100 iso 1 1 1000")
+    before = parts()
+    run._load(run._save())
+    assert len(before) == 10 and before[2] > 1
+    np.testing.assert_allclose(parts(), before, rtol=1e-6)
+    lmp.close()
 
 
 def test_a_motion_that_blows_up_is_said_so(built, tmp_path):

@@ -7,6 +7,7 @@ the box is brought to the mean volume of the last stage, so that what comes out 
 that box's last fluctuation (5 % of the volume for 200 atoms).
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from oligopoly.errors import UserError
 from oligopoly.files import write_text
 from oligopoly.md import placement
 from oligopoly.md.lammps import start
+from oligopoly.progress import Progress
 from oligopoly.seeds import derive
 from oligopoly.systems import datafile, forcefield
+from oligopoly.systems.piecewise import T_DAMP, PiecewiseRun
 
 # Durations in ps of (NVT hot, NVT, NPT) and the pressure of the NPT stage as a share of Pmax;
 # None is the pressure asked for.
@@ -36,9 +39,9 @@ CYCLES = [
 SHORTEST, SHORTEST_LAST = 0.2, 8.0  # ps
 SQUEEZE = 4.0, 0.5  # ps at full temperature, to this density in g/cm3
 SETTLE = 1.0  # ps at the mean volume
-T_DAMP = 100.0  # fs
 P_DAMP = 200.0, 1000.0  # fs, shortest and longest; a fifth of the stage between them
-GRAM_PER_CM3 = 1 / 0.602214076  # of one g/mol per A^3
+# Beside the output: what a kill must not lose.
+UNFINISHED = "unfinished-equilibration"
 
 COLUMNS = (
     "stage",
@@ -106,48 +109,61 @@ def equilibrate(
     `scale` multiplies the durations of the paper (1.56 ns in all). `hydrogen_mass` in g/mol replaces
     the mass of hydrogen for the motion only. `thermo` gets a table (COLUMNS), `summary` what is also
     returned: density and volume of the last NPT stage and of the box, stages, settings. `log` is
-    called with a line per stage.
+    called with a line per stage. Killed and called again, it goes on where its last leg ended.
     Raises UserError when the motion blows up.
     """
     system = json.loads(Path(json_path).read_text())
     chain, positions, cell = datafile.read(data, system["atoms_per_chain"])
     mass = float(np.sum(system["masses"]))
     plan = stages(temperature, pressure_atm, scale, max_temperature, max_pressure_atm)
-    rows: list[tuple] = []
+    settings = (plan, seed, timestep_fs, hydrogen_mass, system["masses"])
+    what = hashlib.sha256(repr(settings).encode() + Path(data).read_bytes()).hexdigest()
     lmp = start()
-    try:
-        run = _Run(lmp, timestep_fs, mass, rows)
+
+    def prepare() -> None:
         for command in forcefield.commands("md", True, impropers=forcefield.has_impropers(chain)):
             lmp.command(command)
-        lmp.command(f"read_data {data}")
-        if hydrogen_mass is not None:
-            for k, element in enumerate(system["type_elements"], start=1):
-                if element == "H":
-                    lmp.command(f"mass {k} {hydrogen_mass}")
         lmp.command("neighbor 2.0 bin")
         lmp.command("neigh_modify every 1 delay 0 check yes")
         lmp.command(f"timestep {timestep_fs}")
 
-        log(f"minimising {len(positions)} atoms at {run.density():.3f} g/cm3")
-        lmp.command("min_style cg")
-        lmp.command("minimize 1.0e-5 1.0e-5 1000 10000")
-        lmp.command("reset_timestep 0")
-        velocities = derive(seed, "velocity")
-        lmp.command(f"velocity all create {max_temperature} {velocities} dist gaussian mom yes rot yes")
-        run.squeeze("squeeze", SQUEEZE[0] * max(1.0, min(5.0, 10 * scale)), max_temperature, SQUEEZE[1])
-        log(f"squeezed to {run.density():.3f} g/cm3")
+    try:
+        run = PiecewiseRun(lmp, prepare, timestep_fs, mass, Path(out_data).parent / UNFINISHED, what)
+        squeezed = run.steps(SQUEEZE[0] * max(1.0, min(5.0, 10 * scale)))
+        planned = squeezed + sum(run.steps(stage.picoseconds) for stage in plan) + run.steps(SETTLE)
+        if run.resume():
+            log(f"goes on from {run.step * timestep_fs / 1000:.1f} ps")
+        else:
+            prepare()
+            lmp.command(f"read_data {data}")
+            for k, element in enumerate(system["type_elements"], start=1):
+                if element == "H" and hydrogen_mass is not None:
+                    lmp.command(f"mass {k} {hydrogen_mass}")
+            log(f"minimising {len(positions)} atoms at {run.density():.3f} g/cm3")
+            lmp.command("min_style cg")
+            lmp.command("minimize 1.0e-5 1.0e-5 1000 10000")
+            lmp.command("reset_timestep 0")
+            velocities = derive(seed, "velocity")
+            lmp.command(f"velocity all create {max_temperature} {velocities} dist gaussian mom yes rot yes")
+        run.progress = Progress(planned - run.step, "equilibration", "steps")
+        if run.step < squeezed:
+            run.squeeze("squeeze", squeezed, max_temperature, SQUEEZE[1])
+            log(f"squeezed to {run.density():.3f} g/cm3")
+        end = squeezed
         for stage in plan:
-            first = len(rows)
-            run.stage(stage)
-            densities = [row[6] for row in rows[first:]]
+            end += run.steps(stage.picoseconds)
+            if run.step >= end:
+                continue
+            run.move(stage.name, end, _fix(stage))
             where = "" if stage.pressure is None else f" {stage.pressure:g} atm"
             log(
                 f"{stage.name}: {stage.picoseconds:.2f} ps at {stage.temperature:g} K{where}, "
-                f"density {np.mean(densities):.3f} g/cm3"
+                f"density {run.densities(stage.name).mean():.3f} g/cm3"
             )
+        densities = run.densities(plan[-1].name)
         late = densities[len(densities) // 4 :]
-        target = 1 / float(np.mean(1 / np.array(late)))
-        run.squeeze("settle", SETTLE, temperature, target)
+        target = 1 / float(np.mean(1 / late))
+        run.squeeze("settle", planned, temperature, target)
         x, cell = placement.unwrapped(lmp, periodic=True)
         x = _centred(x, cell, len(chain))
     except Exception as error:
@@ -176,12 +192,23 @@ def equilibrate(
     log(f"done: {result['picoseconds']:g} ps, density of the last stage {target:.4f} g/cm3")
     if thermo is not None:
         lines = ["\t".join(COLUMNS)]
-        for row in rows:
+        for row in run.rows:
             lines.append("\t".join([row[0], str(row[1]), *(f"{v:.6g}" for v in row[2:])]))
         write_text(thermo, "\n".join(lines) + "\n")
     if summary is not None:
         write_text(summary, json.dumps(result, indent=1) + "\n")
+    run.clear()
     return result
+
+
+def _fix(stage: Stage) -> str:
+    thermostat = f"temp {stage.temperature} {stage.temperature} {T_DAMP}"
+    if stage.pressure is None:
+        return f"nvt {thermostat}"
+    damp = float(np.clip(1000 * stage.picoseconds / 5, *P_DAMP))
+    # A drag on the barostat takes the ringing out of sudden changes of pressure.
+    drag = "" if stage.name == "7-npt" else " drag 1.0"
+    return f"npt {thermostat} iso {stage.pressure} {stage.pressure} {damp}{drag}"
 
 
 def _centred(positions: np.ndarray, cell: np.ndarray, size: int) -> np.ndarray:
@@ -189,75 +216,3 @@ def _centred(positions: np.ndarray, cell: np.ndarray, size: int) -> np.ndarray:
     middles = positions.reshape(-1, size, 3).mean(axis=1)
     away = np.floor(np.linalg.solve(cell.T, middles.T).T)
     return positions - np.repeat(away @ cell, size, axis=0)
-
-
-class _Run:
-    """Runs LAMMPS in short pieces and keeps a row of thermo after each."""
-
-    PIECE_FS = 100.0
-
-    def __init__(self, lmp, timestep_fs: float, mass: float, rows: list):
-        self.lmp, self.timestep, self.mass, self.rows, self.step = lmp, timestep_fs, mass, rows, 0
-
-    def density(self) -> float:
-        return self.mass * GRAM_PER_CM3 / self.lmp.get_thermo("vol")
-
-    def stage(self, stage: Stage) -> None:
-        t = f"temp {stage.temperature} {stage.temperature} {T_DAMP}"
-        if stage.pressure is None:
-            self.lmp.command(f"fix move all nvt {t}")
-        else:
-            damp = float(np.clip(1000 * stage.picoseconds / 5, *P_DAMP))
-            # A drag on the barostat takes the ringing out of sudden changes of pressure.
-            drag = "" if stage.name == "7-npt" else " drag 1.0"
-            self.lmp.command(f"fix move all npt {t} iso {stage.pressure} {stage.pressure} {damp}{drag}")
-        self._go(stage.name, stage.picoseconds)
-        self.lmp.command("unfix move")
-
-    def squeeze(self, name: str, picoseconds: float, temperature: float, density: float) -> None:
-        """Bring the box to `density` (g/cm3) at constant rate of length."""
-        length = (self.mass * GRAM_PER_CM3 / density) ** (1 / 3)
-        steps = self._steps(picoseconds)
-        ends = " ".join(f"{axis} final 0 {length:.10g}" for axis in "xyz")
-        self.lmp.command(f"fix move all nvt temp {temperature} {temperature} {T_DAMP}")
-        self.lmp.command(f"fix squeeze all deform 1 {ends} remap x units box")
-        self._go(name, picoseconds, pieces_end=self.step + steps)
-        self.lmp.command("unfix squeeze")
-        self.lmp.command("unfix move")
-
-    def _steps(self, picoseconds: float) -> int:
-        return max(1, round(1000 * picoseconds / self.timestep))
-
-    def _go(self, name: str, picoseconds: float, pieces_end: int | None = None) -> None:
-        end = self.step + self._steps(picoseconds)
-        first = self.step
-        piece = max(1, round(self.PIECE_FS / self.timestep))
-        while self.step < end:
-            steps = min(piece, end - self.step)
-            bounds = f" start {first} stop {end}" if pieces_end is not None else ""
-            self.lmp.command(f"run {steps}{bounds} post no")
-            self.step += steps
-            self._record(name)
-
-    def _record(self, name: str) -> None:
-        values = [self.lmp.get_thermo(key) for key in ("temp", "press", "pe", "vol")]
-        temperature, pressure, energy, volume = values
-        if not np.isfinite(values).all() or temperature > 1e5:
-            raise UserError(
-                f"equilibration blew up in stage {name} (temperature {temperature:.3g} K). "
-                "Use a shorter time step, or a lower maximum pressure or temperature."
-            )
-        density = self.mass * GRAM_PER_CM3 / volume
-        time_ps = self.step * self.timestep / 1000
-        self.rows.append(
-            (
-                name,
-                self.step,
-                time_ps,
-                temperature,
-                pressure,
-                energy * forcefield.KCAL_PER_MOL,
-                density,
-                volume,
-            )
-        )
