@@ -387,12 +387,10 @@ def _liquids(run: Results):
                          ("estimate", "linear response, both")):  # fmt: skip
             if response.get(key) is not None:
                 rows.append((system, how, 100 * response[key], 100 * response[f"{key}_error"], False))
-        if system in run.production:
-            history[system] = {
-                engine: (t["time_ps"], t["density_g_cm3"])
-                for engine, t in run.production[system].items()
-                if len(t["time_ps"])
-            }
+        runs = run.production.get(system, {})
+        lines = {e: (t["time_ps"], t["density_g_cm3"]) for e, t in runs.items() if len(t["time_ps"]) > 1}
+        if lines:
+            history[system] = lines
     parts = []
     if rows:
         parts.append(
