@@ -18,13 +18,12 @@ from oligopoly.report.style import (
 )
 
 
-def learning_curve(held_out: dict, fresh: dict, liquid: dict, trained_on: dict, force_limit=None):
+def learning_curve(held_out: dict, fresh: dict, liquid: dict, force_limit=None):
     """Force and energy errors over generations.
 
     held_out, fresh, liquid : {generation: {force_rmse_meV_A, energy_rmse_meV_atom,
     pressure_rmse_bar}}; fresh ones are errors of the generation before on structures just
-    selected, liquid ones those of periodic held-out frames alone. trained_on : {generation:
-    frames}. force_limit : meV/A, drawn dotted.
+    selected, liquid ones those of periodic held-out frames alone. force_limit : meV/A, drawn dotted.
     """
     quantities = {
         "force_rmse_meV_A": "force RMSE (meV/Å)",
@@ -54,12 +53,6 @@ def learning_curve(held_out: dict, fresh: dict, liquid: dict, trained_on: dict, 
         ax.set_xticks(generations[:: 1 + len(generations) // 9])
         ax.set_xlabel("generation")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-    if len(trained_on) > 1:
-        first, last = min(trained_on), max(trained_on)
-        axes[0].text(
-            0.98, 0.04, f"{trained_on[first]} → {trained_on[last]} training frames",
-            transform=axes[0].transAxes, ha="right", fontsize=8.5, color=MUTED,
-        )  # fmt: skip
     return figure
 
 

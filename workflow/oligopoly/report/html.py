@@ -86,10 +86,9 @@ def _learning(run: Results):
         for g in run.generations
         if g.metrics and "bulk" in g.metrics["test"]["by_config_type"]
     }
-    trained_on = {g.number: g.trained_on for g in run.generations if g.metrics and g.trained_on}
     parts = [
         _show(
-            figures.learning_curve(held_out, fresh, liquid, trained_on, _force_limit(run, held_out)),
+            figures.learning_curve(held_out, fresh, liquid, _force_limit(run, held_out)),
             "Errors of each generation's potential on frames that are never trained on (all of them, "
             "and the periodic ones alone, without clusters and molecules pushed together), and of the "
             "potential before on the structures just selected for this generation, before they were "
