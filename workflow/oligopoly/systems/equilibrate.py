@@ -116,9 +116,10 @@ def equilibrate(
     chain, positions, cell = datafile.read(data, system["atoms_per_chain"])
     mass = float(np.sum(system["masses"]))
     plan = stages(temperature, pressure_atm, scale, max_temperature, max_pressure_atm)
-    settings = (plan, seed, timestep_fs, hydrogen_mass, system["masses"])
-    what = hashlib.sha256(repr(settings).encode() + Path(data).read_bytes()).hexdigest()
     lmp = start()
+    # LAMMPS' version too: another one may not read the restart file
+    settings = (plan, seed, timestep_fs, hydrogen_mass, system["masses"], lmp.version())
+    what = hashlib.sha256(repr(settings).encode() + Path(data).read_bytes()).hexdigest()
 
     def prepare() -> None:
         for command in forcefield.commands("md", True, impropers=forcefield.has_impropers(chain)):
