@@ -159,13 +159,8 @@ class Design:
             points=atoms.positions, box=np.asarray(atoms.cell), periodic=atoms.pbc, quantities="ijdD"
         )
         i, j = i.astype(np.int64), j.astype(np.int64)
-        of_j = kinds[j]
-        near = np.flatnonzero(distances < self._limits[kinds[i], of_j])
-        # within an atom by element, then by atom: images of one neighbour are adjacent
-        place = (i[near] * len(self.elements) + of_j[near]) * len(kinds) + j[near]
-        order = near[np.argsort(place, kind="stable")]
+        order, start = _in_groups(i, j, distances, kinds, self._limits)
         i, j, distances, vectors = i[order], j[order], distances[order], vectors[order]
-        start = np.searchsorted(i, np.arange(len(kinds) + 1))
         pairs = _Pairs(kinds, i, j, distances, vectors, start, *_no_blending(len(kinds)))
         return self._blend(pairs) if self._zbl else pairs
 
@@ -217,6 +212,32 @@ class _Pairs(NamedTuple):
     fcut: np.ndarray  # (N,)
     dfcut: np.ndarray  # (N,) derivative by the distance of the `nearest` pair
     nearest: np.ndarray  # (N,)
+
+
+@numba.njit(cache=True, nogil=True)
+def _in_groups(i, j, distances, kinds, limits):
+    """Pairs within the `limits` of their elements by atom, neighbour element and neighbour, and where atoms start.
+
+    Images of one neighbour are adjacent, in the order in which they came. Counting sorts, by neighbour first.
+    """
+    n, elements = len(kinds), len(limits)
+    of_j, of_group = np.zeros(n + 1, np.int64), np.zeros(n * elements + 1, np.int64)
+    for p in range(len(i)):
+        if distances[p] < limits[kinds[i[p]], kinds[j[p]]]:
+            of_j[j[p] + 1] += 1
+            of_group[i[p] * elements + kinds[j[p]] + 1] += 1
+    of_j, of_group = np.cumsum(of_j), np.cumsum(of_group)
+    start = of_group[::elements].copy()
+    by_j, order = np.empty(of_j[n], np.int64), np.empty(of_j[n], np.int64)
+    for p in range(len(i)):
+        if distances[p] < limits[kinds[i[p]], kinds[j[p]]]:
+            by_j[of_j[j[p]]] = p
+            of_j[j[p]] += 1
+    for p in by_j:
+        group = i[p] * elements + kinds[j[p]]
+        order[of_group[group]] = p
+        of_group[group] += 1
+    return order, start
 
 
 def _no_blending(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
