@@ -38,3 +38,16 @@ def test_what_killed_jobs_left_is_removed_and_nothing_else(tmp_path):
         alive.kill()
         alive.communicate()
         killed.communicate()
+
+
+def test_folders_of_other_machines_stay(tmp_path, monkeypatch):
+    """There the owner may live although its lock can be had here."""
+    killed, left = owner(tmp_path)
+    killed.kill()
+    killed.communicate()
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "another")
+        Scratch("code", tmp_path).remove()
+    assert [str(path) for path in tmp_path.iterdir()] == [left]
+    Scratch("code", tmp_path).remove()
+    assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,8 @@ class Scratch:
     """A folder at `path` for a run of `code`, until `remove` or the end of a `with`.
 
     Its owner holds a lock in it (flock), which ends with the process however that ends. So the next one to make a
-    folder knows those that a killed job left behind, gigabytes perhaps, and removes them.
+    folder knows those that a killed job left behind, gigabytes perhaps, and removes them. Only those of its own
+    machine: shared file systems may keep locks for each machine alone (Lustre's localflock).
     """
 
     def __init__(self, code: str, parent: str | Path | None = None):
@@ -23,6 +25,8 @@ class Scratch:
         # Under its own name only when it is locked, so that nobody takes it for one left behind.
         hidden = Path(tempfile.mkdtemp(prefix=".oligopoly-", dir=parent))
         self._lock = open(hidden / LOCK, "w")  # noqa: SIM115 - until remove
+        self._lock.write(socket.gethostname())
+        self._lock.flush()
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.path = hidden.rename(parent / f"oligopoly-{code}-{hidden.name.removeprefix('.oligopoly-')}")
@@ -45,6 +49,8 @@ def _remove_left(parent: Path) -> None:
             if folder.stat().st_uid != os.getuid():
                 continue
             with open(folder / LOCK) as lock:
+                if lock.read() != socket.gethostname():
+                    continue
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 for entry in folder.iterdir():
                     if entry.name != LOCK:  # last, since without it nobody would try again
