@@ -168,7 +168,7 @@ def equilibrate(
         x, cell = placement.unwrapped(lmp, periodic=True)
         x = _centred(x, cell, len(chain))
     except Exception as error:
-        if isinstance(error, UserError):
+        if isinstance(error, (UserError, OSError)):  # a full disk is not LAMMPS
             raise
         raise UserError(f"equilibration of {data} failed in LAMMPS: {error}. A shorter time step may help.") from error
     finally:
