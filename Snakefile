@@ -23,6 +23,7 @@ include: "rules/final.smk"
 include: "rules/produce.smk"
 include: "rules/properties.smk"
 include: "rules/report.smk"
+include: "rules/study.smk"
 include: "rules/preflight.smk"
 
 
@@ -46,7 +47,7 @@ onerror:
 
 rule all:
     input:
-        f"{RUN}/report/index.html",
+        f"{layout.RESULTS}/{cfg.run}/{layout.STUDY if cfg.study else layout.REPORT}",
     default_target: True
     localrule: True
 

@@ -26,7 +26,7 @@ from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.functions import bonds, select
 from oligopoly.ace.potential import Potential, write_yaml
 from oligopoly.md import placement
-from oligopoly.md.engines import PairPACE
+from oligopoly.md.engine import PairPACE
 from oligopoly.md.external import SKIN, ExternalACE
 from oligopoly.md.lammps import start
 

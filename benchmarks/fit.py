@@ -111,7 +111,8 @@ def stream(count: int, per_element: int = 228, threads: int = 1) -> None:
 
 def calibration(fits: list[str], figure_file: str) -> None:
     """One panel for each NAME=metrics.json."""
-    from oligopoly.report import figures, style
+    from oligopoly.plotting import style
+    from oligopoly.report import figures
 
     found = {}
     for one in fits:

@@ -19,12 +19,12 @@ import numpy as np
 from ase import Atoms
 from ase.io import read
 
-from oligopoly.label.labeler import create
+from oligopoly.labelers.contract import create
 
 ROOT = Path(__file__).parents[1]
 ALONE = """
 import pickle, sys
-from oligopoly.label.labeler import create
+from oligopoly.labelers.contract import create
 kind, settings, atoms = pickle.load(open(sys.argv[1], "rb"))
 labeler = create(kind, **settings)
 label = labeler.label(atoms)
@@ -35,8 +35,8 @@ pickle.dump(label, open(sys.argv[2], "wb"))
 PLAIN = """
 import pickle, sys
 from pyscf import dft, gto, lib
-from oligopoly.label import dispersion
-from oligopoly.label.labeler import Label
+from oligopoly.labelers import dispersion
+from oligopoly.labelers.contract import Label
 lib.num_threads(1)
 kind, settings, atoms = pickle.load(open(sys.argv[1], "rb"))
 mol = gto.M(atom=list(zip(atoms.get_chemical_symbols(), atoms.positions)), basis=settings["basis"], verbose=0)

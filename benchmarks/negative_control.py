@@ -14,11 +14,11 @@ import numpy as np
 from oligopoly.ace.fit import Weights, fit
 from oligopoly.assess import assess
 from oligopoly.config.models import Assess
-from oligopoly.label.classical import ClassicalLabeler
-from oligopoly.label.run import attach
-from oligopoly.label.theory import name_of
+from oligopoly.labelers.classical import ClassicalLabeler
+from oligopoly.labelling.run import attach
+from oligopoly.labelling.theory import name_of
 from oligopoly.md import trajectory
-from oligopoly.md.engines import Classical, learned
+from oligopoly.md.engine import Classical, learned
 from oligopoly.md.run import run_md
 from oligopoly.md.simulation import Conditions
 from oligopoly.md.watch import Watch

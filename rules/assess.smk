@@ -1,43 +1,47 @@
 # Does the potential hold? The only checkpoint: its verdict decides whether the loop goes on.
 
 
+def judged_liquids(wildcards):
+    """Systems whose density is judged: only a force field that is itself the reference knows the reference density."""
+    return trained(wildcards) if conf(wildcards).label.labeler.runs_md else []
+
+
+def own_liquids(wildcards):
+    """Exploration at each system's own conditions, where there is such a walker."""
+    walker = at_conditions_of_system(conf(wildcards).explore.walkers)
+    systems = judged_liquids(wildcards) if walker and wildcards.gen != "000" else []
+    return [at(wildcards, layout.EXPLORED, system=system, walker=walker) for system in systems]
+
+
 checkpoint assess:
     input:
-        metrics=rules.fit.output.metrics,
-        potential=rules.fit.output.yaml,
-        labels=expand(rules.label.output.labelled, chunk=CHUNKS, allow_missing=True),
-        # Only a force field that is itself the reference knows the reference density.
-        liquid=expand(
-            f"{RUN}/systems/{{system}}/reference/{LIQUID}/{{file}}",
-            system=TRAINED if REFERENCE_IS_FORCE_FIELD else [],
-            file=["trajectory.extxyz", "thermo.tsv"],
-        ),
-        before=lambda w: [] if w.gen == "000" else previous(w, "potential/potential.yaml"),
-        own_liquid=lambda w: (
-            []
-            if w.gen == "000" or LIQUID_WALKER is None or not REFERENCE_IS_FORCE_FIELD
-            else [
-                f"{generation(w.gen)}/explore/{system}.{LIQUID_WALKER}/trajectory.extxyz"
-                for system in TRAINED
-            ]
-        ),
-        data=expand(rules.build.output.data, system=TRAINED),
-        systems=expand(rules.build.output.system, system=TRAINED),
-        stops=lambda w: [] if w.gen == "000" else [f"{f}/stop.json" for f in walker_folders(w)],
+        metrics=lambda w: at(w, layout.METRICS),
+        potential=lambda w: potential(w, w.gen),
+        labels=lambda w: [at(w, layout.LABELLED, chunk=chunk) for chunk in chunks(w)],
+        liquid=lambda w: [
+            liquid(w, template, system)
+            for system in judged_liquids(w)
+            for template in (layout.LIQUID, layout.LIQUID_THERMO)
+        ],
+        before=potential_before,
+        own_liquid=own_liquids,
+        data=boxes(layout.BUILT),
+        systems=boxes(layout.SYSTEM),
+        stops=lambda w: walkers(w, layout.STOP),
     output:
-        verdict=f"{RUN}/gen_{{gen}}/assess.json",
+        verdict=out(layout.VERDICT),
     log:
-        f"{RUN}/logs/assess/{{gen}}.log",
+        out(layout.log("assess")),
     benchmark:
-        f"{RUN}/benchmarks/assess/{{gen}}.tsv"
+        out(layout.benchmark("assess"))
     params:
-        criteria=cfg.assess.model_dump(),
-        labeler=cfg.label.labeler.model_dump(),
-        temperatures={name: cfg.systems[name].temperature for name in TRAINED},
-        last=LAST,
-        limits=cfg.budget.limits(),
-        next_labels=cfg.select.budget + cfg.select.audit,
-        store=cfg.label.store,
+        criteria=lambda w: conf(w).assess.model_dump(),
+        labeler=lambda w: conf(w).label.labeler.model_dump(),
+        temperatures=lambda w: {name: conf(w).systems[name].temperature for name in trained(w)},
+        last=lambda w: conf(w).loop.generations,
+        limits=lambda w: conf(w).budget.limits(),
+        next_labels=lambda w: conf(w).select.budget + conf(w).select.audit,
+        store=lambda w: conf(w).label.store,
     conda:
         "../envs/oligopoly.yaml"
     message:

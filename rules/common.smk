@@ -1,6 +1,7 @@
-# The checked config and the names of files that several stages need.
+# The checked config, the runs that it plans (one, or the members of a study), and the names of their files.
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,9 +12,11 @@ os.environ.update(PYTHONPATH=PACKAGE)
 
 from snakemake.settings.types import DeploymentMethod
 
-from oligopoly import survival, trainers
+from oligopoly import layout
 from oligopoly.config.load import check
 from oligopoly.errors import UserError
+from oligopoly.operations import survival
+from oligopoly.studies.members import members
 from oligopoly.systems.unit import elements
 
 # Words for the command line that are no files: answered from what is on disk, by rules/questions.smk.
@@ -21,18 +24,19 @@ QUESTION = next((word for word in sys.argv[1:] if word in ("status", "explain"))
 TARGET = config.pop("target", None)
 
 try:
-    cfg = check(config, source=", ".join(map(str, workflow.configfiles)) or "config")
+    source = ", ".join(map(str, workflow.configfiles)) or "config"
+    cfg = check(config, source=source, quiet=not workflow.is_main_process)
+    # By run: results/{run}. The members of a study are runs of their own below the study's folder.
+    CONFIGS = members(cfg, config, source)
     # Once, before any job; with --sdm conda Snakemake makes the environment itself, also before any job.
     if workflow.is_main_process and not QUESTION and (
         DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method
     ):
-        from oligopoly.label import labeler
-
-        trainers.check(**cfg.trainer.model_dump())
-        labeler.check(
-            **cfg.label.labeler.model_dump(),
-            elements=set().union(*(elements(s.repeat_unit, s.end_groups) for s in cfg.systems.values())),
-        )
+        for one in CONFIGS.values():
+            one.trainer.check()
+            one.label.labeler.check(
+                set().union(*(elements(s.repeat_unit, s.end_groups) for s in one.systems.values()))
+            )
 except UserError as error:
     # Without a traceback: the message is for the one who wrote the config.
     raise WorkflowError(str(error))
@@ -42,15 +46,86 @@ if cfg.cluster.container:
     container: cfg.cluster.container
 
 
-RUN = f"results/{cfg.run}"
-LAST = cfg.loop.generations
-TRAINED = [name for name, system in cfg.systems.items() if system.role == "train"]
-CHUNKS = [str(number) for number in range(cfg.label.chunks)]
-POTENTIAL = ["potential.yaml", "potential.yace", "potential.asi"]
-# Else there is no MD with the reference method to compare with, and no energies of whole boxes that are cheap.
-REFERENCE_IS_FORCE_FIELD = cfg.label.labeler.kind == "classical"
+RESULTS = f"{layout.RESULTS}/{{run}}"
+# What does not differ between members of a study is made once, by the first of them.
+OWNERS = layout.owners({run: one.model_dump(mode="json") for run, one in CONFIGS.items()})
 LIMITS = {"min_distance", "max_bond", "max_force", "max_net_force"}
-ENGINES = ["reference", "ace"] if REFERENCE_IS_FORCE_FIELD else ["ace"]
+SYSTEMS = sorted({name for one in CONFIGS.values() for name in one.systems})
+
+
+wildcard_constraints:
+    run="|".join(map(re.escape, CONFIGS)),
+    system="|".join(SYSTEMS),
+    box="(" + "|".join(SYSTEMS) + r")(\.\d+)?",
+    state="|".join({name for one in CONFIGS.values() for name in one.reference.states}),
+    walker="|".join({name for one in CONFIGS.values() for name in one.explore.walkers}),
+    production="|".join({name for one in CONFIGS.values() for name in one.produce.runs}),
+    engine="reference|learned",
+    replicate=r"\d+",
+    chunk=r"\d+",
+    gen=r"\d{3}",
+
+
+def out(template):
+    """An output of a rule, from its template in `oligopoly.layout`."""
+    return f"{RESULTS}/{template}"
+
+
+def conf(wildcards):
+    """The config of the run of a job."""
+    return CONFIGS[wildcards.run]
+
+
+def at(wildcards, template, **values):
+    """A file of the run of `wildcards`, or of the run that makes it for this one too."""
+    filled = {**dict(wildcards.items()), **values}
+    maker = OWNERS[wildcards.run][layout.stage_of(template).rule][0 if filled.get("gen") == "000" else 1]
+    return f"{layout.RESULTS}/{maker}/{template.format(**filled)}"
+
+
+def trained(wildcards):
+    """Systems that the potential learns on."""
+    return [name for name, system in conf(wildcards).systems.items() if system.role == "train"]
+
+
+def chunks(wildcards):
+    """Numbers of the label jobs of a generation."""
+    return [str(number) for number in range(conf(wildcards).label.chunks)]
+
+
+def potential_files(one):
+    """Names of the files of a potential: the manifest first, then all that it names."""
+    members = (name for member in one.trainer.members() for name in member.values())
+    return ["manifest.json", *one.trainer.files().values(), *members]
+
+
+def potential(wildcards, gen):
+    """Files of the potential of a generation."""
+    return [at(wildcards, layout.POTENTIAL, gen=gen, file=name) for name in potential_files(conf(wildcards))]
+
+
+def potential_before(wildcards):
+    """Files of the potential of the generation before; none before the first."""
+    return [] if wildcards.gen == "000" else potential(wildcards, f"{int(wildcards.gen) - 1:03d}")
+
+
+def final_potential(wildcards):
+    """Files of the final potential."""
+    return [at(wildcards, layout.FINAL, file=name) for name in potential_files(conf(wildcards))]
+
+
+def boxes(template):
+    """Input function: a file of every trained system's box."""
+    return lambda wildcards: [at(wildcards, template, box=system) for system in trained(wildcards)]
+
+
+def walkers(wildcards, template):
+    """A file of every exploration run of a generation, the first of which is 001."""
+    return [
+        at(wildcards, template, system=system, walker=walker)
+        for system in (trained(wildcards) if wildcards.gen != "000" else [])
+        for walker in conf(wildcards).explore.walkers
+    ]
 
 
 def at_conditions_of_system(points):
@@ -61,63 +136,43 @@ def at_conditions_of_system(points):
             return name
 
 
-# The reference run whose density is the one to meet, and the exploration run beside it.
-LIQUID = at_conditions_of_system(cfg.reference.states)
-LIQUID_WALKER = at_conditions_of_system(cfg.explore.walkers)
+def liquid(wildcards, template, system):
+    """A file of the force-field MD whose density is the one to meet."""
+    return at(wildcards, template, system=system, state=at_conditions_of_system(conf(wildcards).reference.states))
 
 
-wildcard_constraints:
-    system="|".join(cfg.systems),
-    state="|".join(cfg.reference.states),
-    walker="|".join(cfg.explore.walkers),
-    engine="reference|ace",
-    chunk=r"\d+",
-    gen=r"\d{3}",
+def engines(wildcards):
+    """What runs production MD: a reference that can, and the learned potential."""
+    return ["reference", "learned"] if conf(wildcards).label.labeler.runs_md else ["learned"]
 
 
-def generation(number):
-    """Folder of a generation."""
-    return f"{RUN}/gen_{int(number):03d}"
+def replicates(wildcards):
+    """Numbers of the replicates."""
+    return [str(number + 1) for number in range(conf(wildcards).produce.replicates)]
 
 
-def previous(wildcards, *names):
-    """Files of the generation before the one in `wildcards`."""
-    return [f"{generation(int(wildcards.gen) - 1)}/{name}" for name in names]
-
-
-def walker_folders(wildcards):
-    """Exploration runs of a generation."""
-    return [
-        f"{generation(wildcards.gen)}/explore/{system}.{walker}"
-        for system in TRAINED
-        for walker in cfg.explore.walkers
-    ]
-
-
-def last_generation():
+def last_generation(wildcards):
     """Number of the generation whose potential is final.
 
     In `until` mode, and with a budget, this asks the verdict of one generation after the other, each
     time Snakemake has made one more; in `fixed` mode without one it is known from the start.
     """
-    ends = {"converged"} if cfg.loop.mode == "until" else set()
-    ends |= {"budget spent"} if cfg.budget.limits() else set()
-    for number in range(LAST if ends else 0):
-        verdict = checkpoints.assess.get(gen=f"{number:03d}").output.verdict
+    one = conf(wildcards)
+    ends = {"converged"} if one.loop.mode == "until" else set()
+    ends |= {"budget spent"} if one.budget.limits() else set()
+    for number in range(one.loop.generations if ends else 0):
+        verdict = checkpoints.assess.get(run=wildcards.run, gen=f"{number:03d}").output.verdict
         if json.loads(Path(verdict).read_text())["decision"] in ends:
             return number
-    return LAST
+    return one.loop.generations
 
 
-def of_last_generation(*names):
-    """Input function: files of the final generation."""
-    return lambda wildcards: [f"{generation(last_generation())}/{name}" for name in names]
-
-
-def of_every_generation(*names):
+def of_every_generation(*templates):
     """Input function: files of generation 0 to the final one."""
     return lambda wildcards: [
-        f"{generation(number)}/{name}" for number in range(last_generation() + 1) for name in names
+        at(wildcards, template, gen=f"{number:03d}")
+        for number in range(last_generation(wildcards) + 1)
+        for template in templates
     ]
 
 
@@ -131,11 +186,10 @@ def asked_of_label(which):
     """Resource function: minutes (0) or MB (1) that the timings in the store predict for the chunk."""
 
     def resource(wildcards, input, threads, attempt):
-        from oligopoly.label import cost  # not at the start of every other job
+        from oligopoly.labelling import cost  # not at the start of every other job
 
-        return cost.asked(
-            input.chunk, cfg.label.store, cfg.label.labeler.model_dump(), threads, attempt
-        )[which]
+        one = conf(wildcards).label
+        return cost.asked(input.chunk, one.store, one.labeler.model_dump(), threads, attempt)[which]
 
     return resource
 

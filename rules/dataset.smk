@@ -3,17 +3,21 @@
 
 rule collect:
     input:
-        labels=expand(rules.label.output.labelled, chunk=CHUNKS, allow_missing=True),
-        outcomes=expand(rules.label.output.outcomes, chunk=CHUNKS, allow_missing=True),
-        before=lambda w: [] if w.gen == "000" else previous(w, "dataset/train.extxyz", "dataset/test.extxyz"),
+        labels=lambda w: [at(w, layout.LABELLED, chunk=chunk) for chunk in chunks(w)],
+        outcomes=lambda w: [at(w, layout.CHUNK_OUTCOMES, chunk=chunk) for chunk in chunks(w)],
+        before=lambda w: (
+            []
+            if w.gen == "000"
+            else [at(w, template, gen=f"{int(w.gen) - 1:03d}") for template in (layout.TRAIN, layout.TEST)]
+        ),
     output:
-        train=f"{RUN}/gen_{{gen}}/dataset/train.extxyz",
-        test=f"{RUN}/gen_{{gen}}/dataset/test.extxyz",
-        outcomes=f"{RUN}/gen_{{gen}}/labels/outcomes.tsv",
+        train=out(layout.TRAIN),
+        test=out(layout.TEST),
+        outcomes=out(layout.OUTCOMES),
     log:
-        f"{RUN}/logs/collect/{{gen}}.log",
+        out(layout.log("collect")),
     benchmark:
-        f"{RUN}/benchmarks/collect/{{gen}}.tsv"
+        out(layout.benchmark("collect"))
     conda:
         "../envs/oligopoly.yaml"
     message:

@@ -3,28 +3,30 @@
 
 rule explore:
     input:
-        potential=lambda w: previous(w, *(f"potential/{name}" for name in POTENTIAL)),
-        start=f"{RUN}/systems/{{system}}/reference/{LIQUID}/trajectory.extxyz",
-        system=rules.build.output.system,
+        potential=potential_before,
+        start=lambda w: liquid(w, layout.LIQUID, w.system),
+        system=lambda w: at(w, layout.SYSTEM, box=w.system),
     output:
-        candidates=f"{RUN}/gen_{{gen}}/explore/{{system}}.{{walker}}/candidates.extxyz",
-        audit=f"{RUN}/gen_{{gen}}/explore/{{system}}.{{walker}}/audit.extxyz",
-        stop=f"{RUN}/gen_{{gen}}/explore/{{system}}.{{walker}}/stop.json",
-        gamma=f"{RUN}/gen_{{gen}}/explore/{{system}}.{{walker}}/gamma.npz",
-        thermo=f"{RUN}/gen_{{gen}}/explore/{{system}}.{{walker}}/thermo.tsv",
-        trajectory=f"{RUN}/gen_{{gen}}/explore/{{system}}.{{walker}}/trajectory.extxyz",
+        candidates=out(layout.CANDIDATES),
+        audit=out(layout.AUDIT),
+        stop=out(layout.STOP),
+        scores=out(layout.SCORES),
+        thermo=out(layout.EXPLORED_THERMO),
+        trajectory=out(layout.EXPLORED),
     log:
-        f"{RUN}/logs/explore/{{gen}}.{{system}}.{{walker}}.log",
+        out(layout.log("explore")),
     benchmark:
-        f"{RUN}/benchmarks/explore/{{gen}}.{{system}}.{{walker}}.tsv"
+        out(layout.benchmark("explore"))
     params:
-        conditions=lambda w: cfg.explore.conditions(
-            cfg.explore.walkers[w.walker], cfg.systems[w.system]
+        conditions=lambda w: conf(w).explore.conditions(
+            conf(w).explore.walkers[w.walker], conf(w).systems[w.system]
         ),
-        volume_ratio=lambda w: cfg.explore.walkers[w.walker].volume_ratio,
-        duration=lambda w: cfg.explore.walkers[w.walker].duration,
-        settings=cfg.explore.model_dump(exclude={"walkers", "timestep", "hydrogen_mass"}),
-        seed=cfg.seed,
+        walker=lambda w: conf(w).explore.walkers[w.walker].model_dump(),
+        uncertainty=lambda w: vars(conf(w).uncertainty),
+        engine=lambda w: conf(w).explore.engine,
+        candidates=lambda w: conf(w).explore.candidates,
+        seed=lambda w: conf(w).loop_seed,
+    threads: 1
     resources:
         **on(cfg.cluster.sampling),
     conda:

@@ -1,38 +1,43 @@
 # The potential of the last generation, and what is known about it.
 
+for number, (files, runs) in enumerate(TRAINED_BY.items()):
 
-rule final:
-    input:
-        potential=of_last_generation(*(f"potential/{name}" for name in POTENTIAL)),
-    output:
-        potential=expand(f"{RUN}/final/{{name}}", name=POTENTIAL),
-    log:
-        f"{RUN}/logs/final.log",
-    benchmark:
-        f"{RUN}/benchmarks/final.tsv"
-    conda:
-        "../envs/oligopoly.yaml"
-    message:
-        "The potential of the last generation is the final one"
-    script:
-        "../scripts/final.py"
+    rule:
+        name:
+            "final" if number == 0 else f"final_{number}_{CONFIGS[runs[0]].trainer.kind}"
+        input:
+            potential=lambda w: potential(w, f"{last_generation(w):03d}"),
+        output:
+            potential=[out(layout.FINAL).replace("{file}", file) for file in files],
+        wildcard_constraints:
+            run="|".join(map(re.escape, runs)),
+        log:
+            out(layout.log("final")),
+        benchmark:
+            out(layout.benchmark("final"))
+        conda:
+            "../envs/oligopoly.yaml"
+        message:
+            "The potential of the last generation is the final one"
+        script:
+            "../scripts/final.py"
 
 
 # Apart from `final`, so that a change in the config that left the potential alone runs no MD again.
 rule provenance:
     input:
-        potential=rules.final.output.potential,
-        train=of_last_generation("dataset/train.extxyz"),
-        verdicts=of_every_generation("assess.json"),
+        potential=final_potential,
+        train=lambda w: at(w, layout.TRAIN, gen=f"{last_generation(w):03d}"),
+        verdicts=of_every_generation(layout.VERDICT),
     output:
-        provenance=f"{RUN}/final/provenance.json",
-        config=f"{RUN}/config.yaml",
+        provenance=out(layout.PROVENANCE),
+        config=out(layout.CONFIG),
     log:
-        f"{RUN}/logs/provenance.log",
+        out(layout.log("provenance")),
     benchmark:
-        f"{RUN}/benchmarks/provenance.tsv"
+        out(layout.benchmark("provenance"))
     params:
-        config=cfg.model_dump(mode="json"),
+        config=lambda w: conf(w).model_dump(mode="json"),
     conda:
         "../envs/oligopoly.yaml"
     message:
@@ -43,29 +48,29 @@ rule provenance:
 
 rule contact_scan:
     input:
-        potential=f"{RUN}/final/potential.yaml",
-        liquid=f"{RUN}/systems/{{system}}/reference/{LIQUID}/trajectory.extxyz",
-        data=rules.build.output.data,
-        system=rules.build.output.system,
+        potential=final_potential,
+        liquid=lambda w: liquid(w, layout.LIQUID, w.system),
+        data=lambda w: at(w, layout.BUILT, box=w.system),
+        system=lambda w: at(w, layout.SYSTEM, box=w.system),
     output:
-        scan=f"{RUN}/final/contact_scan.{{system}}.json",
+        scan=out(layout.SCAN),
     log:
-        f"{RUN}/logs/contact_scan/{{system}}.log",
+        out(layout.log("contact_scan")),
     benchmark:
-        f"{RUN}/benchmarks/contact_scan/{{system}}.tsv"
+        out(layout.benchmark("contact_scan"))
     params:
-        labeler=cfg.label.labeler.model_dump(),
-        limits=cfg.label.model_dump(include=LIMITS),
-        store=cfg.label.store,
+        labeler=lambda w: conf(w).label.labeler.model_dump(),
+        limits=lambda w: conf(w).label.model_dump(include=LIMITS),
+        store=lambda w: conf(w).label.store,
         # A method that takes minutes is asked at every third distance of a few pairs.
-        settings=cfg.pool.contacts.model_dump()
-        if REFERENCE_IS_FORCE_FIELD
+        settings=lambda w: conf(w).pool.contacts.model_dump()
+        if conf(w).label.labeler.runs_md
         else {
-            "pairs": min(2, cfg.pool.contacts.pairs),
-            "max_energy": cfg.pool.contacts.max_energy,
+            "pairs": min(2, conf(w).pool.contacts.pairs),
+            "max_energy": conf(w).pool.contacts.max_energy,
             "every": 3,
         },
-        seed=cfg.seed,
+        seed=lambda w: conf(w).seed,
     conda:
         "../envs/oligopoly.yaml"
     message:

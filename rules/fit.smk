@@ -1,41 +1,39 @@
 # Dataset to potential.
 
-# The built-in trainer keeps the R factor of its rows, to which the next generation adds its own.
-REFITS_NEW_ROWS_ONLY = cfg.trainer.kind == "ace"
-# Drawn from the posterior.
-MEMBERS = [
-    f"{RUN}/gen_{{gen}}/potential/potential.member_{number + 1:02d}.{suffix}"
-    for number in range(getattr(cfg.trainer, "committee", 0))
-    for suffix in ("yaml", "yace")
-]
+# One rule for each set of files that the trainers of the runs write: `fit`, and for a second one in a study
+# `fit_{kind}`.
+TRAINED_BY = {}
+for name, one in CONFIGS.items():
+    TRAINED_BY.setdefault(tuple(potential_files(one)), []).append(name)
 
+for number, (files, runs) in enumerate(TRAINED_BY.items()):
 
-rule fit:
-    input:
-        train=rules.collect.output.train,
-        test=rules.collect.output.test,
-        before=lambda w: previous(w, "potential/factor.npz") if REFITS_NEW_ROWS_ONLY and w.gen != "000" else [],
-    output:
-        yaml=f"{RUN}/gen_{{gen}}/potential/potential.yaml",
-        yace=f"{RUN}/gen_{{gen}}/potential/potential.yace",
-        asi=f"{RUN}/gen_{{gen}}/potential/potential.asi",
-        metrics=f"{RUN}/gen_{{gen}}/potential/metrics.json",
-        predictions=f"{RUN}/gen_{{gen}}/potential/predictions.npz",
-        members=MEMBERS,
-        **({"factor": f"{RUN}/gen_{{gen}}/potential/factor.npz"} if REFITS_NEW_ROWS_ONLY else {}),
-    log:
-        f"{RUN}/logs/fit/{{gen}}.log",
-    benchmark:
-        f"{RUN}/benchmarks/fit/{{gen}}.tsv"
-    params:
-        trainer=cfg.trainer.arguments(),
-        weights=cfg.trainer.weights(),
-    threads: 1
-    resources:
-        **on(cfg.cluster.fitting),
-    conda:
-        "../envs/pacemaker.yaml" if cfg.trainer.kind == "pacemaker" else "../envs/oligopoly.yaml"
-    message:
-        "Fitting the potential of generation {wildcards.gen}"
-    script:
-        "../scripts/fit.py"
+    rule:
+        name:
+            "fit" if number == 0 else f"fit_{number}_{CONFIGS[runs[0]].trainer.kind}"
+        input:
+            train=lambda w: at(w, layout.TRAIN),
+            test=lambda w: at(w, layout.TEST),
+            # A trainer that resumes goes on from what the generation before left.
+            before=lambda w: potential_before(w) if conf(w).trainer.resumes else [],
+        output:
+            potential=[out(layout.POTENTIAL).replace("{file}", file) for file in files],
+            metrics=out(layout.METRICS),
+            predictions=out(layout.PREDICTIONS),
+        wildcard_constraints:
+            run="|".join(map(re.escape, runs)),
+        log:
+            out(layout.log("fit")),
+        benchmark:
+            out(layout.benchmark("fit"))
+        params:
+            trainer=lambda w: conf(w).trainer.model_dump(),
+        threads: 1
+        resources:
+            **on(cfg.cluster.fitting),
+        conda:
+            lambda w: f"../envs/{conf(w).trainer.conda}.yaml"
+        message:
+            "Fitting the potential of generation {wildcards.gen}"
+        script:
+            "../scripts/fit.py"

@@ -5,29 +5,24 @@
 LABEL_RETRIES = 2
 
 
-# With `--sdm conda`, these labelers' programs come in environments of their own.
-LABELER = cfg.label.labeler.kind
-LABEL_ENVIRONMENT = LABELER if LABELER in ("psi4", "espresso", "cp2k") else "oligopoly"
-
-
 rule label:
     input:
-        chunk=f"{RUN}/gen_{{gen}}/selection/{{chunk}}.extxyz",
-        data=expand(rules.build.output.data, system=TRAINED),
-        systems=expand(rules.build.output.system, system=TRAINED),
+        chunk=lambda w: at(w, layout.CHUNK),
+        data=boxes(layout.BUILT),
+        systems=boxes(layout.SYSTEM),
     output:
-        labelled=f"{RUN}/gen_{{gen}}/labels/{{chunk}}.extxyz",
-        outcomes=f"{RUN}/gen_{{gen}}/labels/{{chunk}}.outcomes.tsv",
+        labelled=out(layout.LABELLED),
+        outcomes=out(layout.CHUNK_OUTCOMES),
     log:
-        f"{RUN}/logs/label/{{gen}}.{{chunk}}.log",
+        out(layout.log("label")),
     benchmark:
-        f"{RUN}/benchmarks/label/{{gen}}.{{chunk}}.tsv"
+        out(layout.benchmark("label"))
     params:
         # The level of theory and what is accepted of it; nothing else may cause a rerun.
-        labeler=cfg.label.labeler.model_dump(),
-        limits=cfg.label.model_dump(include=LIMITS),
-        store=cfg.label.store,
-        names=TRAINED,
+        labeler=lambda w: conf(w).label.labeler.model_dump(),
+        limits=lambda w: conf(w).label.model_dump(include=LIMITS),
+        store=lambda w: conf(w).label.store,
+        names=trained,
     # By the Snakemake that submits, not by the one on the node: that would try again with the same time and memory.
     retries: LABEL_RETRIES if workflow.is_main_process else 0
     resources:
@@ -35,7 +30,7 @@ rule label:
         mem_mb=asked_of_label(1),
         last_attempt=lambda wildcards, attempt: int(attempt > LABEL_RETRIES),
     conda:
-        f"../envs/{LABEL_ENVIRONMENT}.yaml"
+        lambda w: f"../envs/{conf(w).label.labeler.conda}.yaml"
     message:
         "Labelling chunk {wildcards.chunk} of generation {wildcards.gen}"
     script:
@@ -45,18 +40,18 @@ rule label:
 # On request: every label of this run's level of theory that is in the store, by whatever run.
 rule export_labels:
     input:
-        outcomes=of_every_generation("labels/outcomes.tsv"),
-        data=expand(rules.build.output.data, system=TRAINED),
-        systems=expand(rules.build.output.system, system=TRAINED),
+        outcomes=of_every_generation(layout.OUTCOMES),
+        data=boxes(layout.BUILT),
+        systems=boxes(layout.SYSTEM),
     output:
-        labels=f"{RUN}/labels.extxyz",
+        labels=out(layout.LABELS),
     log:
-        f"{RUN}/logs/export_labels.log",
+        out(layout.log("export_labels")),
     benchmark:
-        f"{RUN}/benchmarks/export_labels.tsv"
+        out(layout.benchmark("export_labels"))
     params:
-        labeler=cfg.label.labeler.model_dump(),
-        store=cfg.label.store,
+        labeler=lambda w: conf(w).label.labeler.model_dump(),
+        store=lambda w: conf(w).label.store,
     conda:
         "../envs/oligopoly.yaml"
     message:

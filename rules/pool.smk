@@ -3,20 +3,18 @@
 
 rule pool:
     input:
-        trajectories=expand(
-            rules.reference.output.trajectory, state=cfg.reference.states, allow_missing=True
-        ),
-        data=rules.equilibrate.output.data,
-        system=rules.build.output.system,
+        trajectories=lambda w: [at(w, layout.LIQUID, state=state) for state in conf(w).reference.states],
+        data=lambda w: at(w, layout.EQUILIBRATED, box=w.system),
+        system=lambda w: at(w, layout.SYSTEM, box=w.system),
     output:
-        frames=f"{RUN}/gen_000/pool/{{system}}.extxyz",
+        frames=out(layout.POOL),
     log:
-        f"{RUN}/logs/pool/{{system}}.log",
+        out(layout.log("pool")),
     benchmark:
-        f"{RUN}/benchmarks/pool/{{system}}.tsv"
+        out(layout.benchmark("pool"))
     params:
-        settings=cfg.pool.model_dump() | {"clusters_only": cfg.label.clusters_only},
-        seed=cfg.seed,
+        settings=lambda w: conf(w).pool.model_dump() | {"clusters_only": conf(w).label.clusters_only},
+        seed=lambda w: conf(w).seed,
     conda:
         "../envs/oligopoly.yaml"
     message:

@@ -1,18 +1,19 @@
 # `snakemake preflight`: before a night is spent. One job per kind of node, then a forecast.
 import shutil
 
+PREFLIGHT = f"{layout.RESULTS}/{cfg.run}"
 NODES = ["cpu"] + (["gpu"] if "gpu" in (cfg.cluster.sampling, cfg.cluster.fitting) else [])
 
 # Each time anew: what was found yesterday says nothing about tonight.
 if workflow.is_main_process and "preflight" in sys.argv[1:]:
-    shutil.rmtree(f"{RUN}/preflight", ignore_errors=True)
+    shutil.rmtree(f"{PREFLIGHT}/preflight", ignore_errors=True)
 
 
 rule preflight_site:
     output:
-        found=f"{RUN}/preflight/site.json",
+        found=f"{PREFLIGHT}/preflight/site.json",
     log:
-        f"{RUN}/logs/preflight/site.log",
+        f"{PREFLIGHT}/logs/preflight/site.log",
     params:
         asks=lambda w: asked_of_slurm(),
         jobs=lambda w: workflow.resource_settings.nodes,
@@ -34,9 +35,9 @@ for where in NODES:
         input:
             site=rules.preflight_site.output.found,
         output:
-            found=f"{RUN}/preflight/{where}.json",
+            found=f"{PREFLIGHT}/preflight/{where}.json",
         log:
-            f"{RUN}/logs/preflight/{where}.log",
+            f"{PREFLIGHT}/logs/preflight/{where}.log",
         params:
             where=where,
             config=cfg.model_dump(mode="json"),
@@ -53,11 +54,11 @@ for where in NODES:
 rule preflight:
     input:
         found=[rules.preflight_site.output.found]
-        + expand(f"{RUN}/preflight/{{where}}.json", where=NODES),
+        + expand(f"{PREFLIGHT}/preflight/{{where}}.json", where=NODES),
     output:
-        report=f"{RUN}/preflight/report.txt",
+        report=f"{PREFLIGHT}/preflight/report.txt",
     log:
-        f"{RUN}/logs/preflight/report.log",
+        f"{PREFLIGHT}/logs/preflight/report.log",
     params:
         config=dict(config),
         cores=lambda w: {name: cores_of(name) for name in ("label", "fit", "explore", "produce")},

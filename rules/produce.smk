@@ -1,25 +1,30 @@
 # Long MD of every system with the final potential and, to compare, with the reference.
+PRODUCTIONS = list(cfg.produce.runs)
+
+
+def produced(template):
+    """Outputs of production, one per run."""
+    return [out(template).replace("{production}", name) for name in PRODUCTIONS]
 
 
 rule produce:
     input:
-        potential=lambda w: [] if w.engine == "reference" else [f"{RUN}/final/{n}" for n in POTENTIAL],
-        data=rules.equilibrate.output.data,
-        system=rules.build.output.system,
+        potential=lambda w: [] if w.engine == "reference" else final_potential(w),
+        data=lambda w: at(w, layout.EQUILIBRATED, box=layout.box(w.system, w.replicate)),
+        system=lambda w: at(w, layout.SYSTEM, box=layout.box(w.system, w.replicate)),
     output:
-        npt=f"{RUN}/produce/{{system}}/{{engine}}/npt/trajectory.extxyz",
-        npt_thermo=f"{RUN}/produce/{{system}}/{{engine}}/npt/thermo.tsv",
-        nvt=f"{RUN}/produce/{{system}}/{{engine}}/nvt/trajectory.extxyz",
-        nvt_thermo=f"{RUN}/produce/{{system}}/{{engine}}/nvt/thermo.tsv",
-        status=f"{RUN}/produce/{{system}}/{{engine}}/status.json",
+        trajectories=produced(layout.PRODUCED),
+        thermo=produced(layout.PRODUCED_THERMO),
+        status=out(layout.PRODUCTION),
     log:
-        f"{RUN}/logs/produce/{{system}}.{{engine}}.log",
+        out(layout.log("produce")),
     benchmark:
-        f"{RUN}/benchmarks/produce/{{system}}.{{engine}}.tsv"
+        out(layout.benchmark("produce"))
     params:
-        settings=lambda w: cfg.produce.arguments(cfg.systems[w.system]),
-        engine=cfg.explore.engine,
-        seed=cfg.seed,
+        settings=lambda w: conf(w).produce.arguments(conf(w).systems[w.system]),
+        engine=lambda w: conf(w).explore.engine,
+        seed=lambda w: conf(w).seed,
+    threads: 1
     resources:
         **on(cfg.cluster.sampling),
     # The loop goes first; reference production fills the cores it leaves idle.

@@ -1,36 +1,40 @@
-# Density, structure and dynamics of ACE against the reference.
+# Density, structure and dynamics of the learned potential against the reference.
 
 
 rule properties:
     input:
-        statuses=expand(
-            f"{RUN}/produce/{{system}}/{{engine}}/status.json", engine=ENGINES, allow_missing=True
-        ),
-        trajectories=expand(
-            f"{RUN}/produce/{{system}}/{{engine}}/{{ensemble}}/trajectory.extxyz",
-            engine=ENGINES,
-            ensemble=["npt", "nvt"],
-            allow_missing=True,
-        ),
-        potential=f"{RUN}/final/potential.yaml",
-        data=rules.build.output.data,
-        system=rules.build.output.system,
+        statuses=lambda w: [
+            at(w, layout.PRODUCTION, engine=engine, replicate=replicate)
+            for engine in engines(w)
+            for replicate in replicates(w)
+        ],
+        trajectories=lambda w: [
+            at(w, layout.PRODUCED, engine=engine, replicate=replicate, production=production)
+            for engine in engines(w)
+            for replicate in replicates(w)
+            for production in PRODUCTIONS
+        ],
+        potential=final_potential,
+        data=lambda w: at(w, layout.BUILT, box=w.system),
+        system=lambda w: at(w, layout.SYSTEM, box=w.system),
     output:
-        properties=f"{RUN}/properties/{{system}}.json",
+        properties=out(layout.PROPERTIES),
     log:
-        f"{RUN}/logs/properties/{{system}}.log",
+        out(layout.log("properties")),
     benchmark:
-        f"{RUN}/benchmarks/properties/{{system}}.tsv"
+        out(layout.benchmark("properties"))
     params:
-        labeler=cfg.label.labeler.model_dump() if REFERENCE_IS_FORCE_FIELD else None,
-        temperature=lambda w: cfg.systems[w.system].temperature,
-        role=lambda w: cfg.systems[w.system].role,
-        tolerance=lambda w: getattr(
-            cfg.produce.density_tolerance_percent, cfg.systems[w.system].role
-        ),
+        labeler=lambda w: conf(w).label.labeler.model_dump() if conf(w).label.labeler.runs_md else None,
+        runs=lambda w: conf(w).produce.by_ensemble(),
+        properties=lambda w: {
+            kind: one.model_dump()
+            for kind, one in conf(w).properties.chosen(set(conf(w).produce.by_ensemble())).items()
+        },
+        temperature=lambda w: conf(w).systems[w.system].temperature,
+        role=lambda w: conf(w).systems[w.system].role,
     conda:
         "../envs/oligopoly.yaml"
     message:
-        "Density, g(r) and mean squared displacements of {wildcards.system}"
+        "Measuring {wildcards.system}"
     script:
         "../scripts/properties.py"

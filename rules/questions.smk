@@ -4,8 +4,8 @@ import tempfile
 import yaml
 
 if QUESTION and workflow.is_main_process:
-    from oligopoly.explain import explain
-    from oligopoly.status import status
+    from oligopoly.operations.explain import explain
+    from oligopoly.operations.status import status
 
     # `snakemake explain FILE` as well as `--config target=FILE`
     after = sys.argv[sys.argv.index(QUESTION) + 1 :][:1]
@@ -17,7 +17,7 @@ if QUESTION and workflow.is_main_process:
         plan += ["--snakefile", workflow.main_snakefile, "--configfile", same_config.name]
         plan += ["--rerun-triggers", "mtime", "params", "input", "--"]
         try:
-            print(status(cfg) if QUESTION == "status" else explain(cfg, asked, plan), flush=True)
+            print(status(cfg, CONFIGS) if QUESTION == "status" else explain(CONFIGS, asked, plan), flush=True)
         except UserError as error:
             print(error, file=sys.stderr)
             sys.exit(1)

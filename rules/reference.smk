@@ -1,31 +1,32 @@
-# MD with the reference force field at the state points that generation 0 is drawn from.
+# MD with the force field at the state points that generation 0 is drawn from.
 
 
 rule reference:
     input:
-        data=rules.equilibrate.output.data,
-        system=rules.build.output.system,
+        data=lambda w: at(w, layout.EQUILIBRATED, box=w.system),
+        system=lambda w: at(w, layout.SYSTEM, box=w.system),
     output:
-        trajectory=f"{RUN}/systems/{{system}}/reference/{{state}}/trajectory.extxyz",
-        thermo=f"{RUN}/systems/{{system}}/reference/{{state}}/thermo.tsv",
+        trajectory=out(layout.LIQUID),
+        thermo=out(layout.LIQUID_THERMO),
     log:
-        f"{RUN}/logs/reference/{{system}}.{{state}}.log",
+        out(layout.log("reference")),
     benchmark:
-        f"{RUN}/benchmarks/reference/{{system}}.{{state}}.tsv"
+        out(layout.benchmark("reference"))
     params:
-        conditions=lambda w: cfg.reference.conditions(
-            cfg.reference.states[w.state], cfg.systems[w.system]
+        conditions=lambda w: conf(w).reference.conditions(
+            conf(w).reference.states[w.state], conf(w).systems[w.system]
         ),
-        volume_ratio=lambda w: cfg.reference.states[w.state].volume_ratio,
-        duration=lambda w: cfg.reference.states[w.state].duration,
-        sample_every=cfg.reference.sample_every,
-        settle=cfg.reference.settle,
-        seed=cfg.seed,
+        volume_ratio=lambda w: conf(w).reference.states[w.state].volume_ratio,
+        duration=lambda w: conf(w).reference.states[w.state].duration,
+        sample_every=lambda w: conf(w).reference.sample_every,
+        settle=lambda w: conf(w).reference.settle,
+        seed=lambda w: conf(w).seed,
+    threads: 1
     resources:
         **on(cfg.cluster.sampling),
     conda:
         "../envs/oligopoly.yaml"
     message:
-        "Reference MD of {wildcards.system} at state point {wildcards.state}"
+        "MD of {wildcards.system} with the force field at state point {wildcards.state}"
     script:
         "../scripts/reference.py"

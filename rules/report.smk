@@ -3,17 +3,19 @@
 
 rule report:
     input:
-        verdicts=of_every_generation("assess.json"),
-        metrics=of_every_generation("potential/metrics.json"),
-        properties=expand(rules.properties.output.properties, system=cfg.systems),
-        scans=expand(rules.contact_scan.output.scan, system=TRAINED),
-        provenance=rules.provenance.output.provenance,
+        verdicts=of_every_generation(layout.VERDICT),
+        metrics=of_every_generation(layout.METRICS),
+        properties=lambda w: [at(w, layout.PROPERTIES, system=system) for system in conf(w).systems],
+        scans=lambda w: [at(w, layout.SCAN, system=system) for system in trained(w)],
+        provenance=lambda w: at(w, layout.PROVENANCE),
     output:
-        html=f"{RUN}/report/index.html",
+        html=report(out(layout.REPORT), caption="../report/report.rst", category="oligopoly"),
     log:
-        f"{RUN}/logs/report.log",
+        out(layout.log("report")),
     benchmark:
-        f"{RUN}/benchmarks/report.tsv"
+        out(layout.benchmark("report"))
+    params:
+        owners=lambda w: OWNERS[w.run],
     conda:
         "../envs/oligopoly.yaml"
     message:

@@ -1,18 +1,27 @@
 # What gets a label: the whole pool in generation 0, afterwards what the potential does not know.
 
 
+def chunk_files(wildcards_of_output=None):
+    """Outputs of a selection, one file per label job: as many as the config of any run asks for."""
+    return [out(layout.CHUNK).replace("{chunk}", chunk) for chunk in ALL_CHUNKS]
+
+
+# Members of a study share the number of chunks (`studies.members` says so), since outputs cannot depend on the run.
+ALL_CHUNKS = [str(number) for number in range(cfg.label.chunks)]
+
+
 rule select_pool:
     input:
-        pool=expand(rules.pool.output.frames, system=TRAINED),
+        pool=lambda w: [at(w, layout.POOL, system=system) for system in trained(w)],
     output:
-        chunks=expand(f"{RUN}/gen_000/selection/{{chunk}}.extxyz", chunk=CHUNKS),
-        ledger=f"{RUN}/gen_000/selection/ledger.tsv",
+        chunks=[path.replace("{gen}", "000") for path in chunk_files()],
+        ledger=out(layout.LEDGER).replace("{gen}", "000"),
     log:
-        f"{RUN}/logs/select/000.log",
+        out(layout.log("select")).replace("{gen}", "000"),
     benchmark:
-        f"{RUN}/benchmarks/select/000.tsv"
+        out(layout.benchmark("select")).replace("{gen}", "000")
     params:
-        labeler=cfg.label.labeler.model_dump(),
+        labeler=lambda w: conf(w).label.labeler.model_dump(),
     conda:
         "../envs/oligopoly.yaml"
     message:
@@ -23,26 +32,25 @@ rule select_pool:
 
 rule select:
     input:
-        stops=lambda w: [f"{folder}/stop.json" for folder in walker_folders(w)],
-        candidates=lambda w: [f"{folder}/candidates.extxyz" for folder in walker_folders(w)],
-        audit=lambda w: [f"{folder}/audit.extxyz" for folder in walker_folders(w)],
-        potential=lambda w: previous(w, "potential/potential.yaml"),
-        active_set=lambda w: previous(w, "potential/potential.asi"),
-        systems=expand(rules.build.output.system, system=TRAINED if cfg.label.clusters_only else []),
+        stops=lambda w: walkers(w, layout.STOP),
+        candidates=lambda w: walkers(w, layout.CANDIDATES),
+        audit=lambda w: walkers(w, layout.AUDIT),
+        potential=potential_before,
+        systems=lambda w: boxes(layout.SYSTEM)(w) if conf(w).label.clusters_only else [],
     output:
-        chunks=expand(f"{RUN}/gen_{{gen}}/selection/{{chunk}}.extxyz", chunk=CHUNKS, allow_missing=True),
-        ledger=f"{RUN}/gen_{{gen}}/selection/ledger.tsv",
+        chunks=chunk_files(),
+        ledger=out(layout.LEDGER),
     wildcard_constraints:
         gen=r"(?!000)\d{3}",
     log:
-        f"{RUN}/logs/select/{{gen}}.log",
+        out(layout.log("select")),
     benchmark:
-        f"{RUN}/benchmarks/select/{{gen}}.tsv"
+        out(layout.benchmark("select"))
     params:
-        choice=cfg.select.model_dump(),
-        molecules=cfg.label.molecules if cfg.label.clusters_only else None,
-        labeler=cfg.label.labeler.model_dump(),
-        seed=cfg.seed,
+        select=lambda w: conf(w).select.model_dump(),
+        molecules=lambda w: conf(w).label.molecules if conf(w).label.clusters_only else None,
+        labeler=lambda w: conf(w).label.labeler.model_dump(),
+        seed=lambda w: conf(w).loop_seed,
     conda:
         "../envs/oligopoly.yaml"
     message:

@@ -3,46 +3,47 @@
 
 rule build:
     output:
-        data=f"{RUN}/systems/{{system}}/built.data",
-        system=f"{RUN}/systems/{{system}}/system.json",
+        data=out(layout.BUILT),
+        system=out(layout.SYSTEM),
     log:
-        f"{RUN}/logs/build/{{system}}.log",
+        out(layout.log("build")),
     benchmark:
-        f"{RUN}/benchmarks/build/{{system}}.tsv"
+        out(layout.benchmark("build"))
     params:
-        system=lambda w: cfg.systems[w.system].model_dump(
+        system=lambda w: conf(w).systems[layout.system_of(w.box)].model_dump(
             include={"repeat_unit", "end_groups", "degree_of_polymerisation", "chains"}
         ),
-        charges=cfg.force_field.charges,
-        seed=cfg.seed,
+        force_field=lambda w: conf(w).force_field.model_dump(),
+        seed=lambda w: conf(w).seed,
     conda:
         "../envs/oligopoly.yaml"
     message:
-        "Building the box of {wildcards.system} from its repeat unit"
+        "Building the box of {wildcards.box} from its repeat unit"
     script:
         "../scripts/build.py"
 
 
 rule equilibrate:
     input:
-        data=rules.build.output.data,
-        system=rules.build.output.system,
+        data=lambda w: at(w, layout.BUILT),
+        system=lambda w: at(w, layout.SYSTEM),
     output:
-        data=f"{RUN}/systems/{{system}}/equilibrated.data",
-        summary=f"{RUN}/systems/{{system}}/equilibration.json",
-        thermo=f"{RUN}/systems/{{system}}/equilibration.tsv",
+        data=out(layout.EQUILIBRATED),
+        summary=out(layout.EQUILIBRATION),
+        thermo=out(layout.EQUILIBRATION_THERMO),
     log:
-        f"{RUN}/logs/equilibrate/{{system}}.log",
+        out(layout.log("equilibrate")),
     benchmark:
-        f"{RUN}/benchmarks/equilibrate/{{system}}.tsv"
+        out(layout.benchmark("equilibrate"))
     params:
-        settings=lambda w: cfg.equilibration.arguments(cfg.systems[w.system]),
-        seed=cfg.seed,
+        settings=lambda w: conf(w).equilibration.arguments(conf(w).systems[layout.system_of(w.box)]),
+        seed=lambda w: conf(w).seed,
+    threads: 1
     resources:
         **on(cfg.cluster.sampling),
     conda:
         "../envs/oligopoly.yaml"
     message:
-        "Equilibrating {wildcards.system} by 21-step compression and decompression"
+        "Equilibrating {wildcards.box} by 21-step compression and decompression"
     script:
         "../scripts/equilibrate.py"

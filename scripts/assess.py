@@ -1,8 +1,8 @@
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
     from oligopoly.assess import assess
-    from oligopoly.label.labeler import create
+    from oligopoly.labelers.registry import create
 
     files, params = snakemake.input, snakemake.params
     assess(
@@ -14,7 +14,7 @@ with logged(snakemake.log[0]):
         store=params.store,
         criteria=params.criteria,
         metrics_file=files.metrics,
-        potential_file=files.potential,
+        potential_file=files.potential[0],
         potential_before=next(iter(files.before), None),
         labelled=files.labels,
         stops=files.stops,
@@ -22,7 +22,7 @@ with logged(snakemake.log[0]):
         temperatures=params.temperatures,
         own_liquids=dict(zip(params.temperatures, files.own_liquid, strict=False)),
         labelers={
-            name: create(**params.labeler, data=data, system=system)
+            name: create(params.labeler, data=data, system=system)
             for name, data, system in zip(params.temperatures, files.data, files.systems, strict=True)
         }
         if files.own_liquid

@@ -1,15 +1,18 @@
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
+    from oligopoly.forcefields.registry import of_system
+    from oligopoly.md.equilibrate import equilibrate
     from oligopoly.seeds import derive
-    from oligopoly.systems.equilibrate import equilibrate
 
     equilibrate(
         snakemake.input.data,
         snakemake.input.system,
         snakemake.output.data,
+        of_system(snakemake.input.system),
         thermo=snakemake.output.thermo,
         summary=snakemake.output.summary,
-        seed=derive(snakemake.params.seed, "equilibrate", snakemake.wildcards.system),
+        threads=snakemake.threads,
+        seed=derive(snakemake.params.seed, "equilibrate", snakemake.wildcards.box),
         **snakemake.params.settings,
     )

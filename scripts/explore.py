@@ -1,29 +1,32 @@
 from pathlib import Path
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
     import numpy as np
 
     from oligopoly.md import trajectory
-    from oligopoly.md.explore import Origin, explore
     from oligopoly.md.simulation import Conditions
+    from oligopoly.potentials.registry import open_potential
+    from oligopoly.potentials.uncertainty import Uncertainty
+    from oligopoly.samplers.contract import Context, Origin
+    from oligopoly.samplers.registry import SAMPLERS
     from oligopoly.seeds import derive
     from oligopoly.systems.topology import Topology
 
     where, params = snakemake.wildcards, snakemake.params
-    seed = derive(params.seed, "explore", *where)
+    seed = derive(params.seed, "explore", where.gen, where.system, where.walker)
     liquid = trajectory.read(snakemake.input.start)
-    explore(
-        snakemake.input.potential[0],
-        snakemake.input.potential[2],
-        liquid.atoms(np.random.default_rng(seed).integers(len(liquid))),
+    context = Context(
+        open_potential(snakemake.input.potential[0]),
+        Uncertainty(**params.uncertainty),
         Topology.read(snakemake.input.system),
-        Path(snakemake.output.stop).parent,
-        conditions=Conditions(**params.conditions),
-        volume_ratio=params.volume_ratio,
-        duration_fs=params.duration,
+        Conditions(**params.conditions),
+        candidates=params.candidates,
         origin=Origin(where.system, int(where.gen), where.walker),
         seed=seed,
-        **params.settings,
+        engine=params.engine,
+        threads=snakemake.threads,
     )
+    start = liquid.atoms(np.random.default_rng(seed).integers(len(liquid)))
+    SAMPLERS.read(params.walker).create().sample(start, context, Path(snakemake.output.stop).parent)

@@ -1,22 +1,19 @@
 from pathlib import Path
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
     from oligopoly.frames import Stored
-    from oligopoly.trainers import train
+    from oligopoly.potentials.manifest import sha256
+    from oligopoly.trainers.registry import TRAINERS, train
 
-    inputs, outputs = snakemake.input, snakemake.output
-    prefix = Path(outputs.yaml).with_suffix("")
-    settings = snakemake.params.trainer | ({"before": str(inputs.before)} if inputs.before else {})
+    inputs = snakemake.input
     train(
+        TRAINERS.read(snakemake.params.trainer),
         Stored([inputs.train]),
         Stored([inputs.test]),
-        prefix,
-        weights=snakemake.params.weights,
+        Path(snakemake.output.metrics).parent,
+        dataset=sha256(inputs.train),
+        before=next(iter(inputs.before), None),
         threads=snakemake.threads,
-        **settings,
     )
-    for name in outputs:
-        if not Path(name).name.startswith(prefix.name):
-            prefix.with_name(f"{prefix.name}.{Path(name).name}").replace(name)

@@ -1,21 +1,21 @@
 from functools import partial
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
     from oligopoly import frames
-    from oligopoly.label.cost import Costs
-    from oligopoly.label.labeler import create
-    from oligopoly.label.run import label_chunk
-    from oligopoly.label.store import Store
-    from oligopoly.label.walltime import seconds_left
+    from oligopoly.labelling.cost import Costs
+    from oligopoly.labelers.registry import create
+    from oligopoly.labelling.run import label_chunk
+    from oligopoly.labelling.store import Store
+    from oligopoly.labelling.walltime import seconds_left
     from oligopoly.systems.topology import Topology
 
     params, files, resources = snakemake.params, snakemake.input, snakemake.resources
     label_chunk(
         frames.read(files.chunk),
         {
-            name: partial(create, **params.labeler, data=data, system=system)
+            name: partial(create, params.labeler, data=data, system=system)
             for name, data, system in zip(params.names, files.data, files.systems, strict=True)
         },
         Store(params.store),

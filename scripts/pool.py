@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly.label.classical import ClassicalLabeler
-    from oligopoly.pool import make_pool
+    from oligopoly.labelers.classical import ClassicalLabeler
+    from oligopoly.samplers.pool import make_pool
     from oligopoly.seeds import derive
 
     with ClassicalLabeler(snakemake.input.data, snakemake.input.system) as force_field:

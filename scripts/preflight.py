@@ -2,7 +2,7 @@ import os
 
 terminal = os.dup(1)
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
     from oligopoly.files import write_text

@@ -1,4 +1,4 @@
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
     from oligopoly.preflight import findings

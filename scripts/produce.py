@@ -1,22 +1,28 @@
 from pathlib import Path
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly.md.engines import Classical, learned
-    from oligopoly.md.produce import produce
-    from oligopoly.seeds import derive
+    from oligopoly.forcefields.engine import Classical
+    from oligopoly.forcefields.registry import of_system
+    from oligopoly.md.produce import Run, produce, seed_of
+    from oligopoly.md.simulation import Conditions
+    from oligopoly.potentials.registry import open_potential
     from oligopoly.systems.box import read_box
     from oligopoly.systems.topology import Topology
 
-    where, params, potential = snakemake.wildcards, snakemake.params, snakemake.input.potential
-    topology = Topology.read(snakemake.input.system)
+    where, params, inputs, threads = snakemake.wildcards, snakemake.params, snakemake.input, snakemake.threads
+    topology, settings = Topology.read(inputs.system), dict(params.settings)
+    runs = settings.pop("runs")
     produce(
-        learned(params.engine, potential[0]) if potential else Classical(snakemake.input.data),
-        read_box(snakemake.input.data, topology),
+        open_potential(inputs.potential[0]).engine(choice=params.engine, threads=threads)
+        if inputs.potential
+        else Classical(inputs.data, of_system(inputs.system), threads),
+        read_box(inputs.data, topology),
         topology,
         Path(snakemake.output.status).parent,
-        seed=derive(params.seed, "produce", *where),
-        label=f"{where.system} with {where.engine}",
-        **params.settings,
+        {name: Run(**run | {"conditions": Conditions(**run["conditions"])}) for name, run in runs.items()},
+        seed=seed_of(params.seed, where.system, where.engine, where.replicate),
+        label=f"{where.system} with {where.engine}, replicate {where.replicate}",
+        **settings,
     )

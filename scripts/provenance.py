@@ -1,11 +1,11 @@
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly.provenance import write
+    from oligopoly.operations.provenance import write
 
     write(
-        snakemake.input.potential,
-        snakemake.input.train[0],
+        snakemake.input.potential[0],
+        snakemake.input.train,
         snakemake.input.verdicts,
         snakemake.output.provenance,
         snakemake.output.config,

@@ -1,24 +1,27 @@
 from pathlib import Path
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly.md.reference import run_reference
+    from oligopoly.forcefields.engine import Classical
+    from oligopoly.forcefields.registry import of_system
     from oligopoly.md.simulation import Conditions
+    from oligopoly.samplers.force_field_md import force_field_md
     from oligopoly.seeds import derive
     from oligopoly.systems.box import read_box
     from oligopoly.systems.topology import Topology
 
-    topology = Topology.read(snakemake.input.system)
-    run_reference(
-        snakemake.input.data,
-        read_box(snakemake.input.data, topology),
+    inputs, params, where = snakemake.input, snakemake.params, snakemake.wildcards
+    topology = Topology.read(inputs.system)
+    force_field_md(
+        Classical(inputs.data, of_system(inputs.system), snakemake.threads),
+        read_box(inputs.data, topology),
         topology,
         Path(snakemake.output.trajectory).parent,
-        conditions=Conditions(**snakemake.params.conditions),
-        volume_ratio=snakemake.params.volume_ratio,
-        duration_fs=snakemake.params.duration,
-        sample_every_fs=snakemake.params.sample_every,
-        settle_fs=snakemake.params.settle,
-        seed=derive(snakemake.params.seed, "reference", *snakemake.wildcards),
+        conditions=Conditions(**params.conditions),
+        volume_ratio=params.volume_ratio,
+        duration_fs=params.duration,
+        sample_every_fs=params.sample_every,
+        settle_fs=params.settle,
+        seed=derive(params.seed, "reference", where.system, where.state),
     )

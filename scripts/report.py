@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly.report.html import build
+    from oligopoly.report.build import build
 
     html = Path(snakemake.output.html)
-    build(html.parents[1], html)
+    build(html.parents[1], html, owners=snakemake.params.owners)

@@ -1,24 +1,26 @@
 from functools import partial
 from pathlib import Path
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly.label.cost import relative
+    from oligopoly.labelling.cost import relative
+    from oligopoly.potentials.registry import open_potential
     from oligopoly.seeds import derive
-    from oligopoly.select.chunks import select_generation
+    from oligopoly.selectors.chunks import select_generation
+    from oligopoly.selectors.registry import SELECTORS
     from oligopoly.systems.topology import Topology
 
+    inputs, params = snakemake.input, snakemake.params
     select_generation(
-        [str(Path(stop).parent) for stop in snakemake.input.stops],
+        [str(Path(stop).parent) for stop in inputs.stops],
         snakemake.output.chunks,
         snakemake.output.ledger,
         int(snakemake.wildcards.gen),
-        potential_file=snakemake.input.potential[0],
-        active_set_file=snakemake.input.active_set[0],
-        topologies={Path(path).parent.name: Topology.read(path) for path in snakemake.input.systems},
-        molecules=snakemake.params.molecules,
-        cost=partial(relative, labeler=snakemake.params.labeler),
-        seed=derive(snakemake.params.seed, "select", snakemake.wildcards.gen),
-        **snakemake.params.choice,
+        select=SELECTORS.read(params.select),
+        potential=open_potential(inputs.potential[0]),
+        topologies={Path(path).parent.name: Topology.read(path) for path in inputs.systems},
+        molecules=params.molecules,
+        cost=partial(relative, labeler=params.labeler),
+        seed=derive(params.seed, "select", snakemake.wildcards.gen),
     )

@@ -1,10 +1,10 @@
 from functools import partial
 
-from oligopoly.logs import logged
+from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly.label.cost import relative
-    from oligopoly.select.chunks import take_pool
+    from oligopoly.labelling.cost import relative
+    from oligopoly.selectors.chunks import take_pool
 
     take_pool(
         snakemake.input.pool,

@@ -5,7 +5,7 @@ from ase import Atoms
 from quantum import molecule
 
 from oligopoly import frames as frame_files
-from oligopoly.label import xtb
+from oligopoly.labelers import xtb
 
 
 def xtb_labeler(threads=1):

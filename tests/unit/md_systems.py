@@ -1,25 +1,25 @@
 """Small systems for tests of MD: argon by brute force, and a box of hexane."""
 
-from types import SimpleNamespace
-
 import numpy as np
 from ase import Atoms
 
+from oligopoly.md.engine import Computed
+from oligopoly.potentials.uncertainty import gamma
 from oligopoly.systems.topology import Topology
 
 EPSILON, SIGMA, CUTOFF = 0.0103, 3.405, 6.0  # eV, A, A
 
 
 class LennardJones:
-    """Same `compute` as `oligopoly.ace.evaluator.Evaluator`; cut at CUTOFF, unshifted.
+    """An `oligopoly.md.engine.Evaluator`; cut at CUTOFF, unshifted.
 
-    Gamma is largest neighbour density: 1 at a distance of SIGMA.
+    Its score, as gamma, is largest neighbour density: 1 at a distance of SIGMA.
     """
 
     def __init__(self):
         self.calls = 0
 
-    def compute(self, numbers, positions, cell, pbc, gamma=False):
+    def compute(self, numbers, positions, cell=None, pbc=None, scored=False):
         self.calls += 1
         n = len(positions)
         i, j = np.triu_indices(n, 1)
@@ -38,12 +38,8 @@ class LennardJones:
         grades = np.zeros(n)
         for a in (i, j):
             np.maximum.at(grades, a, s6)
-        return SimpleNamespace(
-            energy=float(pair.sum()),
-            forces=forces,
-            virial=np.einsum("k,ka,kb->ab", slope, d, d),
-            gamma=grades if gamma else None,
-        )
+        virial = np.einsum("k,ka,kb->ab", slope, d, d)
+        return Computed(float(pair.sum()), forces, virial, gamma(grades) if scored else None)
 
 
 def argon(n: int = 4, seed: int = 0, tilted: bool = False) -> tuple[Atoms, Topology]:

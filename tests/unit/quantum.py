@@ -8,10 +8,22 @@ import pytest
 from ase import Atoms
 from ase.io import read
 
-from oligopoly.label.labeler import LabelFailure
+from oligopoly.labelers.contract import Labeler, LabelFailure
+from oligopoly.labelers.registry import LABELERS
+from oligopoly.labelers.registry import create as create_from
 
 FRAMES = read(Path(__file__).parents[1] / "data" / "molecules.extxyz", ":")
 MOLECULES = {atoms.info["name"]: atoms for atoms in FRAMES}
+
+
+def create(kind: str, *, threads: int = 1, **settings) -> Labeler:
+    """A labeler from its settings in base units, what is not given as the config has it."""
+    return create_from({"kind": kind, **settings}, threads=threads)
+
+
+def check(kind: str, *, elements: set[str], **settings) -> None:
+    """What a labeler says of its settings before any job."""
+    LABELERS.read({"kind": kind, **settings}).check(elements)
 
 
 def needs(*programs: str):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from oligopoly.errors import UserError
-from oligopoly.label.labeler import Label, LabelFailure
-from oligopoly.label.outcomes import Outcome
+from oligopoly.labelers.contract import Label, LabelFailure
+from oligopoly.labelers.outcomes import Outcome
 
 
 class Springs:

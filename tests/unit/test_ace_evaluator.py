@@ -8,10 +8,11 @@ import pytest
 from ase import Atoms
 from pace import DATA, FRAMES, frame, where
 
-from oligopoly.ace import ACECalculator, core, coupling, terms
+from oligopoly.ace import ACECalculator, coupling, repulsion, terms
 from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.functions import bonds, select
-from oligopoly.ace.potential import BasisFunction, Potential, read
+from oligopoly.ace.potential import BasisFunction, Potential
+from oligopoly.ace.reading import read
 from oligopoly.errors import UserError
 
 
@@ -118,7 +119,7 @@ def test_a_core_without_zbl_adds_to_the_ace_energy():
         for j in range(3):
             if i != j:
                 r = np.linalg.norm(positions[i] - positions[j])
-                expected[i] += core.energy(p.bonds["C", "H"], "C", "H", np.array([r]))[0][0]
+                expected[i] += repulsion.energy(p.bonds["C", "H"], "C", "H", np.array([r]))[0][0]
     assert np.allclose(full.energies - bare.energies, expected, atol=1e-7)
     h = np.array([[0, 0, 0], [0, 0, 1e-4], [0, 0, 0]])
     low, high = (Evaluator(p).compute(numbers, positions + s * h).energy for s in (-1, 1))

@@ -8,6 +8,7 @@ from pace import DATA, FRAMES
 
 from oligopoly.ace import potential as ace
 from oligopoly.ace import yace
+from oligopoly.ace.reading import read
 from oligopoly.errors import UserError
 
 NAMES = sorted(FRAMES)
@@ -27,7 +28,7 @@ def test_yaml_round_trip_keeps_every_bit(name, tmp_path):
     first.E0 = {e: -13.6 * k - 1e-9 for k, e in enumerate(first.elements)}
     first.metadata = {"generation": "003", "remark": "a: b"}
     ace.write_yaml(first, tmp_path / "x.yaml")
-    second = ace.read(tmp_path / "x.yaml")
+    second = read(tmp_path / "x.yaml")
     assert second.functions == first.functions
     assert same_bonds(first.bonds, second.bonds)
     assert second.E0 == first.E0 and second.metadata == first.metadata
@@ -92,7 +93,7 @@ def test_a_nonlinear_potential_is_refused_with_the_way_out(suffix, old, new, tmp
     text = (DATA / f"ch_sbessel_r3{suffix}").read_text()
     (tmp_path / f"x{suffix}").write_text(text.replace(old, new, 1))
     with pytest.raises(UserError, match=r"only linear potentials.*fs_parameters: \[1, 1\]"):
-        ace.read(tmp_path / f"x{suffix}")
+        read(tmp_path / f"x{suffix}")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_inconsistent_files_are_refused(old, new, message, tmp_path):
         text.replace(old, new, 1) if message else head + "speciesblock: C H" + tail.replace(old, new, 1)
     )
     with pytest.raises(UserError, match=message or "must be the same"):
-        ace.read(tmp_path / "x.yaml")
+        read(tmp_path / "x.yaml")
 
 
 @pytest.mark.parametrize("suffix, key", [(".yaml", "rho_core_cut"), (".yace", "rho_core_cutoff")])
@@ -119,12 +120,12 @@ def test_a_core_that_would_switch_ace_off_is_refused(suffix, key, tmp_path):
     text = (DATA / f"ch_sbessel_r3{suffix}").read_text().replace(f"{key}: 100000", f"{key}: 5")
     assert key in text
     (tmp_path / f"x{suffix}").write_text(text)
-    ace.read(tmp_path / f"x{suffix}")  # no core, no harm
+    read(tmp_path / f"x{suffix}")  # no core, no harm
     for core in (("core-repulsion: [0, 0]", "core-repulsion: [9, 1]"), ("prehc: 0", "prehc: 9")):
         text = text.replace(*core)
     (tmp_path / f"x{suffix}").write_text(text)
     with pytest.raises(UserError, match="rho_core_cut 5 eV .* use inner_cutoff_type zbl"):
-        ace.read(tmp_path / f"x{suffix}")
+        read(tmp_path / f"x{suffix}")
 
 
 def test_other_files_are_refused(tmp_path):
@@ -136,14 +137,14 @@ def test_other_files_are_refused(tmp_path):
         ("z.pt", "is a .yaml"),
     ):
         with pytest.raises(UserError, match=message):
-            ace.read(tmp_path / name)
+            read(tmp_path / name)
 
 
 def test_numbers_as_yaml_cpp_writes_them(tmp_path):
     text = (DATA / "ch_sbessel_r3.yaml").read_text()
     first = text.index("c: [") + 4
     (tmp_path / "x.yaml").write_text(text[:first] + "1e-05" + text[text.index("]", first) :])
-    assert 1e-05 in {f.c for f in ace.read(tmp_path / "x.yaml").functions["C"]}
+    assert 1e-05 in {f.c for f in read(tmp_path / "x.yaml").functions["C"]}
 
 
 def test_a_pair_takes_the_radial_basis_of_its_mirror_image(tmp_path):
@@ -151,5 +152,5 @@ def test_a_pair_takes_the_radial_basis_of_its_mirror_image(tmp_path):
     head, tail = text.split("  - speciesblock: H C\n")
     body, functions = tail.split("    nbody:\n", 1)
     (tmp_path / "x.yaml").write_text(head + "  - speciesblock: H C\n    nbody:\n" + functions)
-    p = ace.read(tmp_path / "x.yaml")
-    assert same_bonds(p.bonds, ace.read(DATA / "ch_sbessel_r3.yaml").bonds)
+    p = read(tmp_path / "x.yaml")
+    assert same_bonds(p.bonds, read(DATA / "ch_sbessel_r3.yaml").bonds)

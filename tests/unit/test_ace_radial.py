@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from oligopoly.ace import core, functions, radial
+from oligopoly.ace import functions, radial, repulsion
 from oligopoly.ace.potential import Bond
 from oligopoly.errors import UserError
 
@@ -93,9 +93,9 @@ def test_unknown_radial_functions_are_named():
 )
 def test_core_derivatives_and_cutoff(b):
     r = np.linspace(0.3, 4.9, 200)
-    e, de = core.energy(b, "C", "O", r)
-    assert np.abs(de / numerical(lambda x: core.energy(b, "C", "O", x), r) - 1)[np.abs(de) > 1e-3].max() < 1e-5
-    assert core.energy(b, "C", "O", np.array([b.rcut]))[0] == 0
+    e, de = repulsion.energy(b, "C", "O", r)
+    assert np.abs(de / numerical(lambda x: repulsion.energy(b, "C", "O", x), r) - 1)[np.abs(de) > 1e-3].max() < 1e-5
+    assert repulsion.energy(b, "C", "O", np.array([b.rcut]))[0] == 0
 
 
 def test_zbl_is_the_screened_coulomb_energy_at_short_range():
@@ -106,4 +106,4 @@ def test_zbl_is_the_screened_coulomb_energy_at_short_range():
               ((0.18175, 3.1998), (0.50986, 0.94229),
                (0.28022, 0.4029), (0.02817, 0.20162)))  # fmt: skip
     pair = 14.399645 * 48 / r * phi
-    assert np.allclose(2 * core.energy(b, "C", "O", r)[0], pair, rtol=1e-3)
+    assert np.allclose(2 * repulsion.energy(b, "C", "O", r)[0], pair, rtol=1e-3)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from oligopoly import budget, usage
+from oligopoly.operations import budget, usage
 
 PLAIN = "s\th:m:s\tmax_rss\tcpu_time\n{s}\t0:00:01\t10\t1\n"
 EXTENDED = "s\tcpu_time\tjobid\tthreads\tresources\n{s}\t1\t0\t{threads}\t{{'mem_mb': 10, 'gpu': {gpu}}}\n"

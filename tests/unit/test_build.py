@@ -7,6 +7,7 @@ from ase.formula import Formula
 from ase.symbols import Symbols
 
 from oligopoly.errors import UserError
+from oligopoly.forcefields import gaff2
 from oligopoly.systems import datafile
 from oligopoly.systems.build import build_system, check_unit
 
@@ -26,6 +27,7 @@ def build(folder, repeat_unit, end_groups, units, chains=3, seed=11, **more):
         end_groups=end_groups,
         degree_of_polymerisation=units,
         chains=chains,
+        force_field=gaff2.Settings(),
         seed=seed,
         **more,
     )

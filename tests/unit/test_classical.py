@@ -6,9 +6,10 @@ from ase import Atoms
 from quantum import force_error, stress_error
 from scipy.spatial.transform import Rotation
 
-from oligopoly.label.classical import ClassicalLabeler
-from oligopoly.label.labeler import LabelFailure
-from oligopoly.label.outcomes import Outcome
+from oligopoly.forcefields import gaff2
+from oligopoly.labelers.classical import ClassicalLabeler
+from oligopoly.labelers.contract import LabelFailure
+from oligopoly.labelers.outcomes import Outcome
 from oligopoly.systems.box import read_box
 from oligopoly.systems.build import build_system
 from oligopoly.systems.topology import Topology
@@ -33,6 +34,7 @@ def glycol(tmp_path_factory):
         end_groups=("*C", "*O"),
         degree_of_polymerisation=2,
         chains=6,
+        force_field=gaff2.Settings(),
         density=0.35,
         seed=3,
     )

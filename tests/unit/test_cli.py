@@ -1,13 +1,15 @@
 """The command line on files of the user's own."""
 
 import json
+from pathlib import Path
 
 import ase.io
 import numpy as np
 import pytest
 from test_fit import labelled_frames
 
-from oligopoly.cli import main
+from oligopoly.commands.main import main
+from oligopoly.potentials import manifest as manifests
 
 
 @pytest.fixture
@@ -31,6 +33,65 @@ def test_fit_then_evaluate(train, capsys):
     with open("out.errors.json") as one, open("p.metrics.json") as other:
         expected = json.load(other)["train"]["all"]["force_rmse_meV_A"]
         assert json.load(one)["all"]["force_rmse_meV_A"] == pytest.approx(expected)
+
+
+def test_a_fit_leaves_a_manifest_that_says_all_of_it(train, capsys):
+    """evaluate takes it, and what lies beside it, as it takes the bare files; gamma comes by itself."""
+    assert main(["fit", train, "--functions", "20", "--cutoff", "4", "--committee", "2", "-o", "p"]) == 0
+    assert "p.manifest.json" in capsys.readouterr().out
+    manifest = manifests.read("p.manifest.json")
+    assert (manifest.kind, manifest.species, manifest.cutoff) == ("ace", ["C", "H"], 4.0)
+    assert manifest.uncertainty == ["committee", "gamma", "posterior"]
+    assert {path.name for path in manifest.paths()} == {
+        "p.yaml", "p.yace", "p.asi", "p.factor.npz",
+        "p.member_01.yaml", "p.member_01.yace", "p.member_02.yaml", "p.member_02.yace",
+    }  # fmt: skip
+    assert all(manifest.sha256[path.name] == manifests.sha256(path) for path in manifest.paths())
+    assert manifest.dataset == manifests.sha256(train)
+    assert manifest.trainer["kind"] == "ace" and manifest.trainer["functions"] == 20
+
+    bare = ["evaluate", "p.yaml", train, "--active-set", "p.asi", "--error-bars", "p.factor.npz", "-o", "bare.extxyz"]
+    assert main(bare) == 0
+    assert main(["evaluate", "p.manifest.json", train, "--error-bars", "-o", "whole.extxyz"]) == 0
+    one, other = ase.io.read("bare.extxyz"), ase.io.read("whole.extxyz")
+    assert set(one.info) == set(other.info) and set(one.arrays) == set(other.arrays)
+    for key in ("ACE_energy", "ACE_max_gamma", "ACE_energy_per_atom_std", "ACE_stress"):
+        np.testing.assert_array_equal(one.info[key], other.info[key])
+    for key in ("ACE_forces", "ACE_energies", "ACE_gamma", "ACE_forces_std"):
+        np.testing.assert_array_equal(one.arrays[key], other.arrays[key])
+    assert other.arrays["ACE_gamma"].max() == pytest.approx(other.info["ACE_max_gamma"])
+    assert other.arrays["ACE_energies"].sum() == pytest.approx(other.info["ACE_energy"])
+
+    assert main(["evaluate", "p.manifest.json", train]) == 0
+    plain = ase.io.read("out.extxyz")
+    assert plain.info["ACE_max_gamma"] < 1.1 and "ACE_forces_std" not in plain.arrays
+    assert main(["evaluate", "p.yaml", train]) == 0
+    assert "ACE_max_gamma" not in ase.io.read("out.extxyz").info  # only what was asked of bare files
+
+
+def test_a_manifest_moves_with_its_files(train, tmp_path, capsys):
+    """And names the one that was left behind."""
+    assert main(["fit", train, "--functions", "10", "--cutoff", "4", "-o", "p"]) == 0
+    (tmp_path / "there").mkdir()
+    for path in [*manifests.read("p.manifest.json").paths(), Path("p.manifest.json")]:
+        path.rename(tmp_path / "there" / path.name)
+    assert main(["evaluate", "there/p.manifest.json", train]) == 0
+    (tmp_path / "there" / "p.asi").unlink()
+    capsys.readouterr()
+    assert main(["evaluate", "there/p.manifest.json", train]) == 1
+    assert "there/p.asi" in capsys.readouterr().err
+    Path("torn.json").write_text('{"kind": "ace"')
+    Path("other.json").write_text('{"format": 99, "kind": "ace"}')
+    Path("bare.json").write_text('{"kind": "acee", "species": ["C"], "cutoff": 4, "files": {}}')
+    for name, words in (
+        ("torn", "torn.json: not a manifest"),
+        ("other", "newer than this oligopoly knows"),
+        ("bare", "no potential is called 'acee'; did you mean 'ace'?"),
+        ("gone", "gone.json: no such file"),
+    ):
+        assert main(["evaluate", f"{name}.json", train]) == 1
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert line.startswith("oligopoly: ") and words in line
 
 
 def test_ase_keys_and_renamed_keys_serve_too(train):

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oligopoly.systems.clusters import cut_clusters, evenly, initial_pool, neighbours
-from oligopoly.systems.contacts import close_contact_scan, contact_pool
+from oligopoly.samplers.clusters import cut_clusters, evenly, initial_pool, neighbours
+from oligopoly.samplers.contacts import close_contact_scan, contact_pool
 
 HEXANE = Path(__file__).parents[1] / "data" / "hexane"
 
@@ -121,7 +121,7 @@ def test_scan_pushes_rigid_molecules_to_the_distances_asked_for(topology, box, s
 
 
 def test_contact_pool_ends_where_the_energy_says(topology, box):
-    from oligopoly.label.classical import ClassicalLabeler
+    from oligopoly.labelers.classical import ClassicalLabeler
 
     with ClassicalLabeler(HEXANE / "equilibrated.data", HEXANE / "system.json") as labeler:
 

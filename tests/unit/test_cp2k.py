@@ -5,12 +5,11 @@ import signal
 
 import numpy as np
 import pytest
-from quantum import force_error, ice, molecule, needs, outcome, stress_error
+from quantum import check, create, force_error, ice, molecule, needs, outcome, stress_error
 
 from oligopoly.errors import UserError
-from oligopoly.label import cp2k
-from oligopoly.label.labeler import check, create
-from oligopoly.label.outcomes import Outcome
+from oligopoly.labelers import cp2k
+from oligopoly.labelers.outcomes import Outcome
 
 pytestmark = needs("cp2k_shell")
 RYDBERG = 13.605693122994

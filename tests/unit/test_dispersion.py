@@ -6,8 +6,8 @@ from ase import Atoms
 from quantum import force_error, molecule, stress_error
 
 from oligopoly.errors import UserError
-from oligopoly.label.dispersion import canonical, correction, split
-from oligopoly.label.labeler import Label
+from oligopoly.labelers.contract import Label
+from oligopoly.labelers.dispersion import canonical, correction, split
 
 
 class D3:

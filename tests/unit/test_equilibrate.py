@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from oligopoly.errors import UserError
+from oligopoly.forcefields import gaff2
+from oligopoly.forcefields.registry import of_system
+from oligopoly.md.equilibrate import COLUMNS, equilibrate, stages
 from oligopoly.md.lammps import start
-from oligopoly.systems import datafile, forcefield
+from oligopoly.md.piecewise import PiecewiseRun
+from oligopoly.systems import datafile
 from oligopoly.systems.build import build_system
-from oligopoly.systems.equilibrate import COLUMNS, equilibrate, stages
-from oligopoly.systems.piecewise import PiecewiseRun
 from oligopoly.systems.topology import Topology
 
 
@@ -23,6 +25,7 @@ def built(tmp_path_factory):
         end_groups=("*[H]", "*[H]"),
         degree_of_polymerisation=3,
         chains=4,
+        force_field=gaff2.Settings(),
         seed=5,
     )
     return folder
@@ -34,6 +37,7 @@ def run(built: Path, out: Path, **changes):
         built / "built.data",
         built / "system.json",
         out / "equilibrated.data",
+        of_system(built / "system.json"),
         thermo=out / "thermo.tsv",
         summary=out / "summary.json",
         **({"log": lambda line: None} | settings | changes),
@@ -83,7 +87,7 @@ def test_a_dilute_box_becomes_a_liquid_of_whole_molecules(built, tmp_path):
 @pytest.mark.slow
 def test_same_seed_same_liquid(built, tmp_path, monkeypatch):
     boxes = []
-    monkeypatch.setattr("oligopoly.systems.equilibrate.SHORTEST_LAST", 0.5)
+    monkeypatch.setattr("oligopoly.md.equilibrate.SHORTEST_LAST", 0.5)
     for name in "ab":
         (tmp_path / name).mkdir()
         run(built, tmp_path / name, max_pressure_atm=5000.0)
@@ -98,8 +102,8 @@ class Killed(BaseException):
 @pytest.mark.slow
 def test_an_equilibration_that_was_killed_goes_on_with_the_same_bytes(built, tmp_path, monkeypatch):
     """Twice in its last stage; before, in the third of its first; nothing is left behind."""
-    monkeypatch.setattr("oligopoly.systems.equilibrate.SHORTEST_LAST", 1.0)
-    monkeypatch.setattr("oligopoly.systems.piecewise.ATOM_STEPS", 80 * 450)  # 450 steps
+    monkeypatch.setattr("oligopoly.md.equilibrate.SHORTEST_LAST", 1.0)
+    monkeypatch.setattr("oligopoly.md.piecewise.ATOM_STEPS", 80 * 450)  # 450 steps
     outputs = []
     for name, kills in (("whole", []), ("killed", [47, 38, 5, 1])):  # pieces until each kill
         folder = tmp_path / name
@@ -127,7 +131,7 @@ def test_a_restart_file_holds_the_whole_force_field(built, tmp_path):
     lmp = start()
 
     def prepare():
-        for command in [*forcefield.commands("md", True, impropers=False), "timestep 0.5"]:
+        for command in [*gaff2.GAFF2().commands("md", True, impropers=False), "timestep 0.5"]:
             lmp.command(command)
 
     def parts():

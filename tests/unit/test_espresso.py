@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from quantum import force_error, ice, molecule, needs, outcome, stress_error
+from quantum import check, create, force_error, ice, molecule, needs, outcome, stress_error
 
 from oligopoly.errors import UserError
-from oligopoly.label import espresso
-from oligopoly.label.labeler import check, create
-from oligopoly.label.outcomes import Outcome
+from oligopoly.labelers import espresso
+from oligopoly.labelers.outcomes import Outcome
 
 pytestmark = needs("pw.x")
 RYDBERG = 13.605693122994

@@ -4,13 +4,14 @@ import re
 
 import numpy as np
 import pytest
+from ase import Atoms
 from pace import DATA, FRAMES, frame, where
 
-from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.potential import is_linear, read_yaml
 from oligopoly.errors import UserError
-from oligopoly.evaluation import PaceEvaluator, evaluator
-from oligopoly.trainers import _lammps_has_pace
+from oligopoly.potentials.ace import ACEPotential
+from oligopoly.potentials.pace import PaceEvaluator, PacePotential, installed
+from oligopoly.potentials.registry import open_potential
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def non_linear(tmp_path):
 def test_non_linear_potentials_are_recognised(non_linear):
     assert is_linear(DATA / "ch_sbessel_r3.yaml") and is_linear(DATA / "ch_sbessel_r3.yace")
     assert not is_linear(non_linear)
-    assert isinstance(evaluator(DATA / "ch_sbessel_r3.yaml"), Evaluator)
-    assert isinstance(evaluator(non_linear), PaceEvaluator)
+    assert isinstance(open_potential(DATA / "ch_sbessel_r3.yaml"), ACEPotential)
+    assert isinstance(open_potential(non_linear), PacePotential)
 
 
 def test_the_functions_of_a_non_linear_potential_can_be_read(non_linear):
@@ -34,19 +35,33 @@ def test_the_functions_of_a_non_linear_potential_can_be_read(non_linear):
         read_yaml(non_linear)
     linear = read_yaml(DATA / "ch_sbessel_r3.yaml")
     assert read_yaml(non_linear, linear_only=False).functions == linear.functions
+    numbers, positions, cell, pbc = where(frame("ch_sbessel_r3", "decane"))
+    atoms = Atoms(numbers, positions, cell=cell, pbc=pbc)
+    seen = [open_potential(path).descriptors(atoms) for path in (non_linear, DATA / "ch_sbessel_r3.yaml")]
+    np.testing.assert_array_equal(*seen)
+    counts = {element: len(functions) for element, functions in linear.functions.items()}
+    assert seen[0].shape == (len(atoms), sum(counts.values()))
+    columns = np.arange(seen[0].shape[1]) < counts["C"]  # its own element's, zero in the other's
+    assert not seen[0][np.ix_(numbers == 6, ~columns)].any() and not seen[0][np.ix_(numbers == 1, columns)].any()
+    assert seen[0].any(axis=1).all()
 
 
 def test_it_says_what_it_needs(non_linear):
-    if _lammps_has_pace():
+    if installed():
         pytest.skip("LAMMPS has ML-PACE here")
-    f = frame("ch_sbessel_r3", "decane")
+    numbers, positions, cell, pbc = where(frame("ch_sbessel_r3", "decane"))
+    potential = open_potential(non_linear)
     with pytest.raises(UserError, match="LAMMPS with the ML-PACE package"):
-        evaluator(non_linear).compute(*where(f))
+        next(potential.predict([Atoms(numbers, positions, cell=cell, pbc=pbc)]))
+    with pytest.raises(UserError, match="LAMMPS with the ML-PACE package"):
+        potential.engine()
+    with pytest.raises(UserError, match="runs linear potentials only, .* explore.engine: pace"):
+        potential.engine(choice="built-in")
 
 
 @pytest.mark.parametrize("potential", ["ch_sbessel_r3", "cho_chebexpcos_r4"])
 def test_lammps_agrees_with_the_reference(potential):
-    if not _lammps_has_pace():
+    if not installed():
         pytest.skip("this LAMMPS lacks ML-PACE")
     engine = PaceEvaluator(DATA / f"{potential}.yaml")
     for name in FRAMES[potential] * 2:

@@ -8,11 +8,11 @@ import pytest
 from ase import Atoms
 from ase.data import atomic_numbers
 
+from oligopoly.accuracy import Labels, errors, labels
 from oligopoly.ace import fit as fitting
 from oligopoly.ace.checkpoint import Checkpoint
 from oligopoly.ace.design import Design
 from oligopoly.ace.fit import Weights, fit, weighted_rows
-from oligopoly.ace.metrics import Labels, errors, labels
 from oligopoly.errors import UserError
 
 LIMITS = {"n_max": [12, 5, 3], "l_max": [0, 5, 4]}

@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oligopoly.label.classical import ClassicalLabeler
+from oligopoly.forcefields.registry import of_system
+from oligopoly.labelers.classical import ClassicalLabeler
 from oligopoly.md.lammps import start
-from oligopoly.systems import forcefield
+from oligopoly.md.units import ATM, KCAL_PER_MOL
 from oligopoly.systems.box import read_box
 from oligopoly.systems.topology import Topology
 
@@ -18,17 +19,17 @@ def test_md_and_labels_are_the_same_energy_surface():
     with ClassicalLabeler(HEXANE / "equilibrated.data", HEXANE / "system.json") as labeler:
         label = labeler.label(box)
     lmp = start()
-    for command in forcefield.commands("md", True, impropers=False):
+    for command in of_system(HEXANE / "system.json").commands("md", True, impropers=False):
         lmp.command(command)
     lmp.command(f"read_data {HEXANE / 'equilibrated.data'}")
     lmp.command("run 0")
-    energy = lmp.get_thermo("pe") * forcefield.KCAL_PER_MOL
-    forces = np.array(lmp.gather_atoms("f", 1, 3)).reshape(-1, 3) * forcefield.KCAL_PER_MOL
+    energy = lmp.get_thermo("pe") * KCAL_PER_MOL
+    forces = np.array(lmp.gather_atoms("f", 1, 3)).reshape(-1, 3) * KCAL_PER_MOL
     lmp.close()
     assert energy == pytest.approx(label.energy, abs=1e-3)
     assert np.abs(forces - label.forces).max() < 1e-3
 
 
 def test_units_are_those_of_lammps():
-    assert pytest.approx(0.0433641, rel=1e-6) == forcefield.KCAL_PER_MOL
-    assert pytest.approx(101325 / 1.602176634e-19 * 1e-30, rel=1e-6) == forcefield.ATM
+    assert pytest.approx(0.0433641, rel=1e-6) == KCAL_PER_MOL
+    assert pytest.approx(101325 / 1.602176634e-19 * 1e-30, rel=1e-6) == ATM

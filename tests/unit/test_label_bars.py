@@ -13,13 +13,13 @@ import psutil
 import pytest
 from label_structures import flown_apart, fused, glycol, lost, one_hydrogen_less, unconverging, xtb_labeler
 
-from oligopoly import cli
 from oligopoly import frames as frame_files
-from oligopoly.label.cost import Costs
-from oligopoly.label.labeler import create
-from oligopoly.label.outcomes import Outcome
-from oligopoly.label.run import label_chunk
-from oligopoly.label.store import Store
+from oligopoly.commands.main import main
+from oligopoly.labelers.outcomes import Outcome
+from oligopoly.labelers.registry import create
+from oligopoly.labelling.cost import Costs
+from oligopoly.labelling.run import label_chunk
+from oligopoly.labelling.store import Store
 
 THEORY = {"kind": "xtb", "method": "GFN2-xTB"}
 
@@ -38,7 +38,7 @@ def arguments(tmp_path, name="out", store="store"):
 
 def start(tmp_path, name="out", **options):
     return subprocess.Popen(
-        [sys.executable, "-m", "oligopoly.cli", *arguments(tmp_path, name)],
+        [sys.executable, "-m", "oligopoly.commands.main", *arguments(tmp_path, name)],
         env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True, **options,
     )  # fmt: skip
@@ -47,7 +47,7 @@ def start(tmp_path, name="out", **options):
 def workers():
     found = []
     for process in psutil.process_iter(["cmdline"]):
-        if "oligopoly.label.worker" in (process.info["cmdline"] or []):
+        if "oligopoly.labelling.worker" in (process.info["cmdline"] or []):
             found.append(process)
     return found
 
@@ -73,14 +73,14 @@ def test_a_chunk_of_good_and_bad_ends_with_the_right_outcome_for_each(tmp_path):
     labelled = frame_files.read(tmp_path / "out.extxyz")
     expected = [atoms for outcome, atoms in chunk if outcome is Outcome.LABELLED]
     assert len(labelled) == 30
-    labeler = create(**THEORY)
+    labeler = create(THEORY)
     for atoms, given in list(zip(labelled, expected, strict=True))[::7]:
         np.testing.assert_allclose(atoms.arrays["REF_forces"], labeler.label(given).forces, atol=1e-5)
 
 
 def test_the_command_line_labels_and_says_what_became_of_each(tmp_path, capsys):
     frame_files.write(tmp_path / "in.extxyz", [glycol(0), fused(1), glycol(2), flown_apart(3), one_hydrogen_less(4)])
-    assert cli.main(arguments(tmp_path)) == 0
+    assert main(arguments(tmp_path)) == 0
     said = capsys.readouterr()
     assert "2 of 5 frames with labels" in said.out
     assert "2 labelled, 1 geometry overlap, 1 fragmented, 1 odd electrons" in said.err
@@ -89,39 +89,39 @@ def test_the_command_line_labels_and_says_what_became_of_each(tmp_path, capsys):
     ]  # fmt: skip
     one, two = frame_files.read(tmp_path / "out.extxyz")
     assert one.info["REF_method"].startswith("xtb GFN2-xTB (") and abs(one.arrays["REF_charges"].sum()) < 1e-6
-    assert cli.main(arguments(tmp_path)) == 0
+    assert main(arguments(tmp_path)) == 0
     assert sum(int(row["reused"]) for row in outcomes(tmp_path / "out.outcomes.tsv")) == 2
 
 
 def test_mistakes_of_the_user_are_told_in_a_sentence(tmp_path, capsys):
     frame_files.write(tmp_path / "in.extxyz", [glycol(0)])
     (tmp_path / "s.yaml").write_text("method: GFN3-xTB\n")
-    assert cli.main([*arguments(tmp_path), "--settings", str(tmp_path / "s.yaml")]) == 1
+    assert main([*arguments(tmp_path), "--settings", str(tmp_path / "s.yaml")]) == 1
     error = capsys.readouterr().err
     assert "labeler.method" in error and "GFN2-xTB" in error
     (tmp_path / "s.yaml").write_text("metod: GFN2-xTB\n")
-    assert cli.main([*arguments(tmp_path), "--settings", str(tmp_path / "s.yaml")]) == 1
+    assert main([*arguments(tmp_path), "--settings", str(tmp_path / "s.yaml")]) == 1
     assert "did you mean 'method'?" in capsys.readouterr().err
 
 
 def test_labels_go_out_of_the_store_and_into_another(tmp_path, capsys):
     frame_files.write(tmp_path / "in.extxyz", [glycol(k) for k in range(3)])
-    assert cli.main(arguments(tmp_path)) == 0
+    assert main(arguments(tmp_path)) == 0
     everything = tmp_path / "all.extxyz"
-    assert cli.main(["export-labels", str(tmp_path / "store"), "-o", str(everything)]) == 0
+    assert main(["export-labels", str(tmp_path / "store"), "-o", str(everything)]) == 0
     exported = {atoms.info["REF_energy"] for atoms in frame_files.read(everything)}
     labelled = frame_files.read(tmp_path / "out.extxyz")
     assert exported == {atoms.info["REF_energy"] for atoms in labelled}
 
     bring = ["import-labels", str(everything), "--labeler", "xtb", "--store", str(tmp_path / "other")]
-    assert cli.main(bring) == 0 and cli.main(bring) == 0
+    assert main(bring) == 0 and main(bring) == 0
     assert "0 new labels of xtb GFN2-xTB" in capsys.readouterr().out
-    assert cli.main(arguments(tmp_path, "again", "other")) == 0
+    assert main(arguments(tmp_path, "again", "other")) == 0
     assert all(row["reused"] == "1" for row in outcomes(tmp_path / "again.outcomes.tsv"))
     for one, two in zip(frame_files.read(tmp_path / "again.extxyz"), labelled, strict=True):
         np.testing.assert_allclose(one.arrays["REF_forces"], two.arrays["REF_forces"], atol=1e-7)
 
-    assert cli.main(["export-labels", str(tmp_path / "store"), "--method", "GFN2"]) == 1
+    assert main(["export-labels", str(tmp_path / "store"), "--method", "GFN2"]) == 1
     assert "but of 'xtb GFN2-xTB (" in capsys.readouterr().err
 
 
@@ -141,11 +141,11 @@ def test_two_jobs_at_once_end_with_the_same_labels(tmp_path):
 
 def test_a_record_cut_in_half_is_made_again(tmp_path):
     frame_files.write(tmp_path / "in.extxyz", [glycol(k) for k in range(4)])
-    assert cli.main(arguments(tmp_path)) == 0
+    assert main(arguments(tmp_path)) == 0
     wanted = (tmp_path / "out.extxyz").read_text()
     path = Store(tmp_path / "store").path(outcomes(tmp_path / "out.outcomes.tsv")[1]["key"])
     os.truncate(path, path.stat().st_size // 2)
-    assert cli.main(arguments(tmp_path)) == 0
+    assert main(arguments(tmp_path)) == 0
     assert [row["reused"] for row in outcomes(tmp_path / "out.outcomes.tsv")] == ["1", "0", "1", "1"]
     again = frame_files.read(tmp_path / "out.extxyz")
     (tmp_path / "wanted.extxyz").write_text(wanted)

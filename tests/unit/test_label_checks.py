@@ -7,10 +7,10 @@ import pytest
 from ase import Atoms
 from ase.build import molecule
 
-from oligopoly.label import checks
-from oligopoly.label.labeler import Label
-from oligopoly.label.outcomes import Outcome
-from oligopoly.systems.clusters import cut_around
+from oligopoly.labelers.contract import Label
+from oligopoly.labelers.outcomes import Outcome
+from oligopoly.labelling import checks
+from oligopoly.samplers.clusters import cut_around
 
 HEXANE = Path(__file__).parents[1] / "data" / "hexane"
 

@@ -10,8 +10,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from oligopoly import frames as frame_files
 from oligopoly.errors import UserError
-from oligopoly.label.exchange import bring_in, export
-from oligopoly.label.store import Store
+from oligopoly.labelling.exchange import bring_in, export
+from oligopoly.labelling.store import Store
 
 VASP = Path(__file__).parents[1] / "data" / "vasp"
 THEORY = {"kind": "vasp", "method": "PBE"}

@@ -13,10 +13,10 @@ from springs import Springs
 
 from oligopoly import frames as frame_files
 from oligopoly.errors import UserError
-from oligopoly.label.cost import Costs
-from oligopoly.label.outcomes import Outcome
-from oligopoly.label.run import ATTEMPTS, Unfinished, label_chunk
-from oligopoly.label.store import Record, Store, key
+from oligopoly.labelers.outcomes import Outcome
+from oligopoly.labelling.cost import Costs
+from oligopoly.labelling.run import ATTEMPTS, Unfinished, label_chunk
+from oligopoly.labelling.store import Record, Store, key
 
 LIMITS = {"min_distance": 0.5, "max_bond": 1.5, "max_force": 500.0, "max_net_force": 0.05}
 

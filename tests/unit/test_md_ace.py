@@ -7,10 +7,14 @@ import pytest
 from ase import Atoms
 
 from oligopoly.ace.evaluator import Evaluator
-from oligopoly.md.engines import METAL, PairPACE, by_element, learned, mass_commands
-from oligopoly.md.external import ExternalACE
+from oligopoly.md.engine import by_element, mass_commands
+from oligopoly.md.external import External
 from oligopoly.md.placement import create
 from oligopoly.md.simulation import Conditions, open_simulation
+from oligopoly.md.units import METAL
+from oligopoly.potentials.pace import PairPACE
+from oligopoly.potentials.registry import open_potential
+from oligopoly.potentials.uncertainty import Uncertainty
 
 PACE = Path(__file__).parent.parent / "data" / "pace"
 POTENTIAL = PACE / "ch_sbessel_r3.yaml"
@@ -22,10 +26,15 @@ def frame(name: str) -> Atoms:
                      pbc=data[f"{name}/pbc"])  # fmt: skip
 
 
+def built_in(**scores):
+    """The built-in engine of the potential; `scores` are arguments of `Uncertainty`."""
+    return open_potential(POTENTIAL).engine(*([Uncertainty(**scores)] if scores else []), choice="built-in")
+
+
 @pytest.mark.parametrize("name", ["decane", "decane_box"])
 def test_energy_is_conserved(name):
     atoms = frame(name)
-    with open_simulation(ExternalACE(POTENTIAL), atoms, Conditions("nve", 50, 0.05), seed=1) as simulation:
+    with open_simulation(built_in(), atoms, Conditions("nve", 50, 0.05), seed=1) as simulation:
         simulation.ensemble(400)
         simulation.advance(0)
         samples = [simulation.sample()]
@@ -40,25 +49,27 @@ def test_energy_is_conserved(name):
 
 def test_samples_agree_with_the_evaluator():
     atoms = frame("decane_box")
-    engine = ExternalACE(POTENTIAL, PACE / "ch_sbessel_r3.asi", gamma_every=5)
+    engine = built_in(kind="gamma", every=5)
+    assert engine.files() == [POTENTIAL, PACE / "ch_sbessel_r3.asi"]
     with open_simulation(engine, atoms, Conditions("npt", 100, 0.05, 1000.0), seed=1) as simulation:
         simulation.ensemble(50)
         simulation.advance(50)
-        sample, gamma = simulation.sample(), simulation.gamma()
+        sample, score = simulation.sample(), simulation.score()
     fresh = Evaluator(POTENTIAL, active_set=PACE / "ch_sbessel_r3.asi")
     result = fresh.compute(atoms.numbers, sample.positions, sample.cell, [True] * 3, gamma=True)
     assert sample.potential == pytest.approx(result.energy, abs=1e-9)
-    np.testing.assert_allclose(gamma, result.gamma, rtol=1e-8)
+    np.testing.assert_allclose(score.per_atom, result.gamma, rtol=1e-8)
+    assert score.kind == "gamma" and score.frame == score.per_atom[score.atom] == score.per_atom.max()
     pressure = (2 * sample.kinetic - np.trace(result.virial)) / 3 / sample.volume
     assert sample.pressure_atm == pytest.approx(pressure * 1581225.3, rel=1e-5)
 
 
 def test_auto_takes_what_this_lammps_has():
-    engine = learned("auto", POTENTIAL, PACE / "ch_sbessel_r3.asi")
+    engine = open_potential(POTENTIAL).engine(Uncertainty("gamma", 10))
     from oligopoly.md.lammps import start
 
     lmp = start()
-    assert isinstance(engine, PairPACE if PairPACE.available(lmp) else ExternalACE)
+    assert isinstance(engine, PairPACE if PairPACE.available(lmp) else External)
     lmp.close()
 
 
@@ -82,13 +93,13 @@ def test_gamma_of_a_fix_comes_in_the_order_of_the_atoms():
         "run 5",
     ]:
         lmp.command(command)
-    engine = PairPACE(POTENTIAL, "given", gamma_every=5)
-    x = engine.gamma(lmp)
+    engine = PairPACE(POTENTIAL, "given", every=5)
+    x = engine.score(lmp).per_atom
     assert not np.array_equal(lmp.numpy.extract_atom("id")[: len(atoms)], np.arange(1, len(atoms) + 1))
     np.testing.assert_allclose(
         x, lmp.numpy.extract_atom("x")[np.argsort(lmp.numpy.extract_atom("id")[: len(atoms)]), 0]
     )
     lmp.command("run 1")
-    assert engine.gamma(lmp) is None
+    assert engine.score(lmp) is None
     lmp.close()
     assert engine.units == METAL

@@ -7,10 +7,11 @@ import pytest
 from md_systems import CUTOFF, EPSILON, SIGMA, LennardJones, argon
 
 from oligopoly.md import placement
-from oligopoly.md.engines import METAL, by_element, mass_commands
-from oligopoly.md.external import ExternalACE
+from oligopoly.md.engine import by_element, mass_commands
+from oligopoly.md.external import External
 from oligopoly.md.outcomes import Failed
 from oligopoly.md.simulation import Conditions, open_simulation
+from oligopoly.md.units import METAL
 
 
 @dataclass
@@ -18,6 +19,7 @@ class PairLJ:
     """LAMMPS' own Lennard-Jones as an engine."""
 
     units = METAL
+    lammps_threads = 1
 
     def load(self, lmp, atoms, hydrogen_mass):
         elements, types = by_element(atoms)
@@ -32,7 +34,7 @@ class PairLJ:
         ]:
             lmp.command(command)
 
-    def gamma(self, lmp):
+    def score(self, lmp):
         return None
 
     def failure(self):
@@ -63,7 +65,7 @@ def motion(engine, atoms, conditions, steps=150, every=15):
 )
 def test_callback_moves_atoms_as_a_pair_style_does(conditions, tilted):
     atoms, _ = argon(tilted=tilted)
-    ours = motion(ExternalACE(evaluator=LennardJones()), atoms, conditions)
+    ours = motion(External(LennardJones), atoms, conditions)
     theirs = motion(PairLJ(), atoms, conditions)
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.positions, b.positions, atol=1e-10)
@@ -75,7 +77,7 @@ def test_callback_moves_atoms_as_a_pair_style_does(conditions, tilted):
 
 def test_first_sample_is_the_structure_given():
     atoms, _ = argon(tilted=True)
-    first = motion(ExternalACE(evaluator=LennardJones()), atoms, Conditions("nve", 100, 1.0), 2, 1)[0]
+    first = motion(External(LennardJones), atoms, Conditions("nve", 100, 1.0), 2, 1)[0]
     oriented = placement.oriented(atoms)
     np.testing.assert_allclose(first.positions, oriented.positions, atol=1e-10)
     assert first.temperature == pytest.approx(100, rel=1e-5)
@@ -84,7 +86,7 @@ def test_first_sample_is_the_structure_given():
 
 def test_pressure_is_minus_the_trace_of_the_virial():
     atoms, _ = argon()
-    first = motion(ExternalACE(evaluator=LennardJones()), atoms, Conditions("nve", 100, 1.0), 2, 1)[0]
+    first = motion(External(LennardJones), atoms, Conditions("nve", 100, 1.0), 2, 1)[0]
     virial = LennardJones().compute(atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc).virial
     ev_per_a3 = (2 * first.kinetic - np.trace(virial)) / 3 / first.volume
     assert first.pressure_atm == pytest.approx(ev_per_a3 * 1581225.2, rel=1e-4)
@@ -98,8 +100,8 @@ def test_cluster_without_a_cell_moves_as_in_a_large_box():
     box = atoms.copy()
     box.cell = np.eye(3) * 60
     conditions = Conditions("nve", 60, 2.0)
-    a = motion(ExternalACE(evaluator=LennardJones()), open_, conditions)[-1]
-    b = motion(ExternalACE(evaluator=LennardJones()), box, conditions)[-1]
+    a = motion(External(LennardJones), open_, conditions)[-1]
+    b = motion(External(LennardJones), box, conditions)[-1]
     np.testing.assert_allclose(a.positions - a.positions.mean(0), b.positions - b.positions.mean(0), atol=1e-9)
 
 
@@ -115,31 +117,47 @@ class Breaks(LennardJones):
         if self.calls == self.at:
             if isinstance(self.what, BaseException):
                 raise self.what
-            result.energy *= self.what
-            result.forces *= self.what
+            return result._replace(energy=result.energy * self.what, forces=result.forces * self.what)
         return result
 
 
 def test_exception_in_the_callback_stops_and_is_raised():
     evaluator = Breaks(20, KeyError("a bug"))
     with pytest.raises(KeyError, match="a bug"):
-        motion(ExternalACE(evaluator=evaluator), argon()[0], Conditions("nvt", 100, 2.0), 400, 400)
+        motion(External(lambda: evaluator), argon()[0], Conditions("nvt", 100, 2.0), 400, 400)
     assert evaluator.calls == 20
 
 
 @pytest.mark.parametrize(("factor", "outcome"), [(float("nan"), "non_finite"), (1e6, "exploded")])
 def test_explosion_is_a_failure_of_the_motion(factor, outcome):
-    engine = ExternalACE(evaluator=Breaks(20, factor))
+    engine = External(lambda: Breaks(20, factor))
     with pytest.raises(Failed) as caught:
         motion(engine, argon()[0], Conditions("npt", 100, 2.0, 1.0), 400, 400)
     assert caught.value.outcome == outcome
 
 
-def test_gamma_comes_on_its_steps_only():
-    engine = ExternalACE(evaluator=LennardJones(), active_set="given", gamma_every=5)
+def test_scores_come_on_their_steps_only():
+    engine = External(LennardJones, every=5)
     with open_simulation(engine, argon()[0], Conditions("nvt", 100, 2.0), seed=1) as simulation:
         simulation.ensemble(20)
         simulation.advance(5)
-        assert simulation.gamma().shape == (64,)
+        score = simulation.score()
+        assert score.kind == "gamma" and score.per_atom.shape == (64,)
         simulation.advance(3)
-        assert simulation.gamma() is None
+        assert simulation.score() is None
+
+
+def test_without_a_step_for_them_there_are_no_scores():
+    """Nor is the evaluator asked for any."""
+    asked = []
+
+    class Silent(LennardJones):
+        def compute(self, *arguments, scored=False):
+            asked.append(scored)
+            return super().compute(*arguments, scored=scored)
+
+    with open_simulation(External(Silent), argon()[0], Conditions("nvt", 100, 2.0), seed=1) as simulation:
+        simulation.ensemble(10)
+        simulation.advance(10)
+        assert simulation.score() is None
+    assert len(asked) > 10 and not any(asked)

@@ -13,19 +13,31 @@ from ase import Atoms
 
 from oligopoly.ace.potential import read_yaml, write_yaml
 from oligopoly.errors import UserError
+from oligopoly.forcefields.engine import Classical
+from oligopoly.forcefields.registry import of_system
 from oligopoly.md import legs, trajectory
-from oligopoly.md.engines import Classical, PairPACE, learned
-from oligopoly.md.external import ExternalACE
-from oligopoly.md.produce import produce
-from oligopoly.md.reference import run_reference
+from oligopoly.md.produce import Run, produce
 from oligopoly.md.run import run_md
 from oligopoly.md.simulation import Conditions, open_simulation
 from oligopoly.md.watch import Watch
+from oligopoly.potentials.pace import PairPACE
+from oligopoly.potentials.registry import open_potential
+from oligopoly.samplers.force_field_md import force_field_md
 from oligopoly.systems.box import read_box
 from oligopoly.systems.topology import Topology
 
 DATA = Path(__file__).parent.parent / "data" / "hexane"
 BOX = DATA / "equilibrated.data"
+
+
+def classical(**more):
+    return Classical(BOX, of_system(DATA / "system.json"), **more)
+
+
+def both(temperature, npt_fs, nvt_fs, timestep, nvt_timestep):
+    """NPT with heavy hydrogens, and NVT with real masses at its mean volume."""
+    npt = Conditions("npt", temperature, timestep, pressure_atm=1.0, hydrogen_mass=4.03)
+    return {"npt": Run(npt, npt_fs), "nvt": Run(Conditions("nvt", temperature, nvt_timestep), nvt_fs, after="npt")}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +48,7 @@ def hexane():
 
 def test_classical_conserves_energy(hexane):
     atoms, topology = hexane
-    with open_simulation(Classical(BOX), atoms, Conditions("nve", 300, 0.5), seed=1) as simulation:
+    with open_simulation(classical(), atoms, Conditions("nve", 300, 0.5), seed=1) as simulation:
         simulation.ensemble(1000)
         simulation.advance(0)
         total = []
@@ -52,7 +64,7 @@ def test_classical_conserves_energy(hexane):
 def test_energy_is_that_of_the_units(hexane):
     """Kinetic energy and velocities of 300 K, in eV and A/fs, from an engine in units real."""
     atoms, _ = hexane
-    with open_simulation(Classical(BOX), atoms, Conditions("nve", 300, 0.5), seed=1) as simulation:
+    with open_simulation(classical(), atoms, Conditions("nve", 300, 0.5), seed=1) as simulation:
         simulation.ensemble(1)
         simulation.advance(0)
         first = simulation.sample()
@@ -70,7 +82,7 @@ def test_run_writes_whole_molecules_and_is_deterministic(hexane, tmp_path):
     conditions = Conditions("npt", 350, 1.5, pressure_atm=1.0, hydrogen_mass=4.03)
     for name in "ab":
         outcome, last = run_md(
-            Classical(BOX),
+            classical(),
             atoms,
             topology,
             conditions,
@@ -114,14 +126,12 @@ def test_a_run_that_was_killed_goes_on_with_the_same_bytes(kind, hexane, tmp_pat
     calm = Atoms(topology.numbers, atoms.positions, cell=atoms.cell, pbc=True)
 
     def go(name):
-        engine = Classical(BOX) if kind == "classical" else ExternalACE(tmp_path / "weak.yaml")
-        produce(
-            engine, calm, topology, tmp_path / name, temperature=300.0 if kind == "classical" else 1.0,
-            pressure_atm=1.0, npt_fs=31.0, nvt_fs=24.0, settle_fs=4.0, sample_every_fs=2.0, timestep_fs=1.0,
-            nvt_timestep_fs=0.5, hydrogen_mass=4.03, seed=3, leg_fs=9.0,
-        )  # fmt: skip
+        ace = open_potential(tmp_path / "weak.yaml")
+        engine = classical() if kind == "classical" else ace.engine(choice="built-in")
+        runs = both(300.0 if kind == "classical" else 1.0, 31.0, 24.0, 1.0, 0.5)
+        produce(engine, calm, topology, tmp_path / name, runs, settle_fs=4.0, sample_every_fs=2.0, seed=3, leg_fs=9.0)
 
-    monkeypatch.setattr(Watch, "check", lambda self, sample, gamma=None: None)
+    monkeypatch.setattr(Watch, "check", lambda self, sample, score=None: None)
     go("whole")
     write = trajectory.FrameWriter.write
     for countdown in (11, 4, 13, 2, 7):  # twice in the third leg; in the NVT run; in its second leg; in its last
@@ -140,7 +150,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_bytes(kind, hexane, tmp_pat
             file.unlink()
     monkeypatch.setattr(trajectory.FrameWriter, "write", write)
     go("killed")
-    assert "NPT: goes on from 0.0 ps" in capsys.readouterr().err
+    assert "npt: goes on from 0.0 ps" in capsys.readouterr().err
     files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*"))
     assert files == sorted(path.relative_to(tmp_path / "killed") for path in (tmp_path / "killed").rglob("*"))
     for file in files:
@@ -156,7 +166,7 @@ def test_what_another_run_left_does_not_count(hexane, tmp_path, monkeypatch, cap
 
     def go(name, seed=1):
         run_md(
-            Classical(BOX), atoms, topology, Conditions("nvt", 300, 1.0), duration_fs=12, sample_every_fs=2,
+            classical(), atoms, topology, Conditions("nvt", 300, 1.0), duration_fs=12, sample_every_fs=2,
             seed=seed, out_dir=tmp_path / name, leg_fs=4,
         )  # fmt: skip
         return (tmp_path / name / "trajectory.extxyz").read_bytes()
@@ -179,7 +189,7 @@ def test_a_finished_run_is_published_again_as_new(links, hexane, tmp_path, monke
 
     def go():
         run_md(
-            Classical(BOX), atoms, topology, Conditions("nvt", 300, 1.0), duration_fs=4, sample_every_fs=2, seed=1,
+            classical(), atoms, topology, Conditions("nvt", 300, 1.0), duration_fs=4, sample_every_fs=2, seed=1,
             out_dir=tmp_path, leg_fs=4,
         )  # fmt: skip
         return path.read_bytes()
@@ -198,7 +208,7 @@ def test_a_finished_run_is_published_again_as_new(links, hexane, tmp_path, monke
 def test_trajectory_reads_as_ase_reads_it(hexane, tmp_path):
     atoms, topology = hexane
     run_md(
-        Classical(BOX),
+        classical(),
         atoms,
         topology,
         Conditions("nvt", 300, 1.0),
@@ -227,10 +237,10 @@ def test_trajectory_reads_as_ase_reads_it(hexane, tmp_path):
         trajectory.read(path)
 
 
-def test_reference_scales_the_volume_gradually(hexane, tmp_path):
+def test_force_field_md_scales_the_volume_gradually(hexane, tmp_path):
     atoms, topology = hexane
-    last = run_reference(
-        BOX,
+    last = force_field_md(
+        classical(),
         atoms,
         topology,
         tmp_path,
@@ -245,11 +255,11 @@ def test_reference_scales_the_volume_gradually(hexane, tmp_path):
     assert len(topology.broken_bonds(last.positions)) == 0
 
 
-def test_reference_that_explodes_says_so(hexane, tmp_path):
+def test_force_field_md_that_explodes_says_so(hexane, tmp_path):
     atoms, topology = hexane
     with pytest.raises(UserError, match="shorter timestep"):
-        run_reference(
-            BOX,
+        force_field_md(
+            classical(),
             atoms,
             topology,
             tmp_path,
@@ -263,19 +273,9 @@ def test_reference_that_explodes_says_so(hexane, tmp_path):
 
 def test_production_runs_both_ensembles(hexane, tmp_path):
     atoms, topology = hexane
-    settings = {
-        "temperature": 300,
-        "pressure_atm": 1.0,
-        "npt_fs": 150,
-        "nvt_fs": 50,
-        "settle_fs": 30,
-        "sample_every_fs": 30,
-        "timestep_fs": 1.5,
-        "nvt_timestep_fs": 1.0,
-        "hydrogen_mass": 4.03,
-        "seed": 2,
-    }
-    status = produce(Classical(BOX), atoms, topology, tmp_path, **settings)
+    runs = both(300, 150, 50, 1.5, 1.0)
+    settings = {"sample_every_fs": 30, "seed": 2}
+    status = produce(classical(), atoms, topology, tmp_path, runs, settle_fs=30, **settings)
     assert status == json.loads((tmp_path / "status.json").read_text())
     assert {status[e]["outcome"] for e in ("npt", "nvt")} == {"completed"}
     npt = trajectory.read_thermo(tmp_path / "npt" / "thermo.tsv")["volume_A3"]
@@ -285,7 +285,7 @@ def test_production_runs_both_ensembles(hexane, tmp_path):
     stretched = atoms.copy()
     stretched.positions[topology.molecules == 0] += [0.0, 0.0, 8.0]
     stretched.positions[0] += [0, 0, 1.2]
-    status = produce(Classical(BOX), stretched, topology, tmp_path / "bad", **settings | {"settle_fs": 0})
+    status = produce(classical(), stretched, topology, tmp_path / "bad", runs, settle_fs=0, **settings)
     assert status["npt"]["outcome"] in ("broken_bond", "close_contact", "exploded", "non_finite")
     assert status["nvt"]["outcome"] == "not_run"
     assert (tmp_path / "bad" / "nvt" / "trajectory.extxyz").exists()
@@ -299,15 +299,17 @@ def test_wrong_input_is_a_user_error(hexane, tmp_path):
         Conditions("nvt", 300, 1.0, pressure_atm=1.0)
     with (
         pytest.raises(UserError, match="same system"),
-        open_simulation(Classical(BOX), atoms[:180], Conditions("nvt", 300, 1.0), 1),
+        open_simulation(classical(), atoms[:180], Conditions("nvt", 300, 1.0), 1),
     ):
         pass
-    with pytest.raises(UserError, match="not known"):
-        learned("lammps", "potential.yaml")
+    with pytest.raises(UserError, match="'lammps' is not known"):
+        open_potential(DATA.parent / "pace" / "ch_sbessel_r3.yaml").engine(choice="lammps")
+    with pytest.raises(UserError, match="no such file"):
+        open_potential(tmp_path / "potential.yaml")
 
 
 def test_ml_pace_commands():
-    engine = PairPACE("gen/potential.yaml", "gen/potential.asi", gamma_every=20)
+    engine = PairPACE("gen/potential.yaml", "gen/potential.asi", every=20)
     assert engine.commands(["C", "H"])[:3] == [
         "pair_style pace/extrapolation",
         "pair_coeff * * gen/potential.yaml gen/potential.asi C H",

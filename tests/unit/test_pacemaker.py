@@ -15,17 +15,20 @@ import pytest
 import yaml
 from test_fit import labelled_frames
 
+from oligopoly.accuracy import parity
 from oligopoly.ace import active_set
 from oligopoly.ace.design import Design
 from oligopoly.ace.fit import Weights
-from oligopoly.ace.metrics import parity
 from oligopoly.ace.potential import is_linear, read_yaml
 from oligopoly.errors import UserError
-from oligopoly.evaluation import predict
-from oligopoly.trainers import _lammps_has_pace, pacemaker, train, with_pyace
+from oligopoly.potentials import manifest as manifests
+from oligopoly.potentials.pace import installed
+from oligopoly.potentials.registry import open_potential
+from oligopoly.trainers import ace, pacemaker_fit, with_pyace
+from oligopoly.trainers.registry import TRAINERS, train
 
 ENVIRONMENT = os.environ.get("PACEMAKER_ENVIRONMENT")
-BASIS = {"functions": 8, "cutoff": 4.0, "n_max": [5, 2], "l_max": [0, 1]}
+BASIS = {"functions": 8, "cutoff": 4.0, "ranks": {"n": [5, 2], "l": [0, 1]}}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def backend() -> str:
     reasons = []
     for name in ("tensorpot", "pyace"):
         try:
-            pacemaker.check_installation(ENVIRONMENT, name)
+            pacemaker_fit.check_installation(ENVIRONMENT, name)
         except UserError as error:
             reasons.append(str(error))
         else:
@@ -48,7 +51,7 @@ def asked(tmp_path, **changes) -> dict:
         "embedding": "finnis-sinclair", "optimise_radial": True, "force_share": 0.01, "regularisation": 1e-8,
         "iterations": 7, "backend": "tensorpot", "batch_size": 3, "train": "a.pckl.gzip", "test": None,
     }  # fmt: skip
-    pacemaker.write_input(tmp_path / "input.yaml", **(settings | changes))
+    pacemaker_fit.write_input(tmp_path / "input.yaml", **(settings | changes))
     return yaml.safe_load((tmp_path / "input.yaml").read_text())
 
 
@@ -75,8 +78,8 @@ def test_the_loss_is_that_of_the_built_in_trainer():
     weights = Weights(force=0.2, energy=1e-3, energy_cluster=3e-3)
     frames = labelled_frames(3) + labelled_frames(2, periodic=False)
     frames[0].arrays["REF_forces"][0] = [30.0, 0.0, 0.0]  # on a wall
-    weighed = [pacemaker.weigh(atoms, weights) for atoms in frames]
-    share = pacemaker._force_share(frames, weights)
+    weighed = [pacemaker_fit.weigh(atoms, weights) for atoms in frames]
+    share = pacemaker_fit._force_share(frames, weights)
     ratios = []
     for _ in range(3):
         energy = rng.normal(size=len(frames))  # errors per atom
@@ -99,7 +102,7 @@ def test_frames_arrive_as_they_were(tmp_path):
     frames = labelled_frames(2) + labelled_frames(1, periodic=False)
     frames.append(frames[2][:3])
     frames[3].info["REF_energy"] = 2.5
-    pacemaker.save_frames(tmp_path / "f.npz", frames, {"C": -3.0, "H": -1.0}, Weights())
+    pacemaker_fit.save_frames(tmp_path / "f.npz", frames, {"C": -3.0, "H": -1.0}, Weights())
     arrived = list(with_pyace.structures(tmp_path / "f.npz"))
     assert len(arrived) == 4
     for atoms, (same, own) in zip(frames, arrived, strict=True):
@@ -118,7 +121,7 @@ def test_metrics_are_read_back(tmp_path):
         "0           0          0        2.0  0.5      1.5         12    \n"
         "0           0          31       1e-3 0.02     0.25        12    \n"
     )
-    assert pacemaker.read_back(tmp_path) == {
+    assert pacemaker_fit.read_back(tmp_path) == {
         "iterations": 31, "loss": 1e-3, "parameters": 12, "energy_rmse_meV_atom": 20.0, "force_rmse_meV_A": 250.0,
     }  # fmt: skip
 
@@ -126,34 +129,33 @@ def test_metrics_are_read_back(tmp_path):
 def test_what_pacemaker_would_choke_on_is_said_before(tmp_path):
     frames = labelled_frames(3)
     with pytest.raises(UserError, match="12 atoms of C .* active set of 30"):
-        pacemaker._check(frames, [], ["C", "H"], 30)
+        pacemaker_fit._check(frames, [], ["C", "H"], 30)
     del frames[1].arrays["REF_forces"]
     with pytest.raises(UserError, match="energy and forces of every frame"):
-        pacemaker._check(frames, [], ["C", "H"], 5)
+        pacemaker_fit._check(frames, [], ["C", "H"], 5)
     slab = labelled_frames(1)[0]
     slab.pbc = [True, True, False]
     with pytest.raises(UserError, match="all directions or none"):
-        pacemaker._check([slab], [], ["C", "H"], 4)
+        pacemaker_fit._check([slab], [], ["C", "H"], 4)
     with pytest.raises(UserError, match="no training frames"):
-        pacemaker._check([], [], [], 4)
+        pacemaker_fit._check([], [], [], 4)
     with pytest.raises(UserError, match="'N'"):
         other = labelled_frames(1)[0]
         other.numbers[0] = 7
-        pacemaker._check(labelled_frames(1), [other], ["C", "H"], 4)
+        pacemaker_fit._check(labelled_frames(1), [other], ["C", "H"], 4)
 
 
 def test_a_program_that_fails_has_the_last_word(tmp_path):
     command = [sys.executable, "-c", "import sys; print('out of luck'); sys.exit(3)"]
     with pytest.raises(UserError, match=r"exit code 3\): out of luck"):
-        pacemaker.run(command, tmp_path, 1)
+        pacemaker_fit.run(command, tmp_path, 1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux'")
 def test_a_program_ends_with_the_job_that_started_it(tmp_path):
     fit = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
-    job = (
-        f"from oligopoly.trainers.pacemaker import run; run([{sys.executable!r}, '-c', {fit!r}], {str(tmp_path)!r}, 1)"
-    )
+    arguments = f"[{sys.executable!r}, '-c', {fit!r}], {str(tmp_path)!r}, 1"
+    job = f"from oligopoly.trainers.pacemaker_fit import run; run({arguments})"
     started = subprocess.Popen([sys.executable, "-c", job])
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
         assert started.poll() is None
@@ -182,30 +184,66 @@ def environment(folder, *programs: str, package: str | None = None):
 def test_a_missing_or_broken_installation_is_one_message(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="no program `pacemaker` is on the PATH.*envs/pacemaker.yaml"):
-        pacemaker.check_installation()
+        pacemaker_fit.check_installation()
     with pytest.raises(UserError, match="trainer.environment: /nowhere"):
-        pacemaker.check_installation("/nowhere")
+        pacemaker_fit.check_installation("/nowhere")
     half = environment(tmp_path / "half", "pacemaker")
     with pytest.raises(UserError, match="broken: no .*pace_activeset"):
-        pacemaker.check_installation(half)
+        pacemaker_fit.check_installation(half)
     both = "pacemaker", "pace_activeset"
     music = environment(tmp_path / "music", *both, package="notes = 'C D E'\n")
     with pytest.raises(UserError, match="unrelated package.*envs/pacemaker.yaml"):
-        pacemaker.check_installation(music)
+        pacemaker_fit.check_installation(music)
     crash = environment(tmp_path / "crash", *both, package="raise ImportError('libstdc++ is too old')\n")
     with pytest.raises(UserError, match="libstdc.. is too old"):
-        pacemaker.check_installation(crash)
+        pacemaker_fit.check_installation(crash)
+
+
+def settings_of(**given):
+    """Settings of the trainer, given in base units."""
+    return TRAINERS.read({"kind": "pacemaker", **given})
+
+
+def test_what_the_config_says_of_its_potentials():
+    """The built-in engine runs linear ones only; a node is tried with a quick fit that needs no pacemaker."""
+    plain, other = settings_of(embedding="linear", cutoff=4.5), settings_of()
+    assert plain.engines() == {"built-in", "pace"} and other.engines() == {"pace"}
+    assert plain.gives() == other.gives() == {"gamma", "descriptors"}
+    assert "checkpoint" not in plain.files() and not plain.resumes and plain.members() == []
+    assert isinstance(plain.quick(), ace.Settings) and plain.quick().cutoff == 4.5
+    assert settings_of(**BASIS).arguments() | {"environment": None} == {
+        "functions": 8, "cutoff": 4.0, "n_max": [5, 2], "l_max": [0, 1], "embedding": "finnis-sinclair",
+        "optimise_radial": True, "regularisation": 1e-8, "iterations": 1000, "backend": "tensorpot", "batch_size": 20,
+        "environment": None,
+    }  # fmt: skip
+    assert settings_of().weights() == Weights(volume=None)
+
+
+def test_a_missing_installation_is_said_before_any_job(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="trainer.kind: no program `pacemaker`"):
+        settings_of().check()
+    monkeypatch.setattr(pacemaker_fit, "check_installation", lambda environment, backend: None)
+    settings_of(embedding="linear").check()
+    monkeypatch.setattr("oligopoly.potentials.pace.installed", lambda: False)
+    with pytest.raises(UserError, match="trainer.embedding: finnis-sinclair needs a LAMMPS with the ML-PACE"):
+        settings_of().check()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("embedding", ["linear", "finnis-sinclair"])
 def test_the_real_pacemaker(tmp_path, backend, embedding):
     frames, held_out = labelled_frames(12), labelled_frames(2, seed=1, periodic=False)
-    result = train(
-        frames, held_out, tmp_path / "p", kind="pacemaker", weights={}, embedding=embedding, backend=backend,
-        optimise_radial=embedding != "linear", iterations=5, environment=ENVIRONMENT, **BASIS,
+    settings = settings_of(
+        embedding=embedding, backend=backend, optimise_radial=embedding != "linear", iterations=5,
+        environment=ENVIRONMENT, **BASIS,
     )  # fmt: skip
-    assert json.loads((tmp_path / "p.metrics.json").read_text()) == result
+    folder = tmp_path / "potential"
+    manifest = train(settings, frames, held_out, folder)
+    assert manifests.read(folder / "manifest.json") == manifest
+    assert (manifest.kind, manifest.species) == ("ace" if embedding == "linear" else "pace", ["C", "H"])
+    assert sorted(manifest.sha256) == ["potential.asi", "potential.yace", "potential.yaml"]
+    result = json.loads((folder / "metrics.json").read_text())
     # what pacemaker says of itself agrees with what the finished files give
     assert result["pacemaker"]["force_rmse_meV_A"] == pytest.approx(
         result["train"]["all"]["force_rmse_meV_A"], rel=1e-6
@@ -215,21 +253,22 @@ def test_the_real_pacemaker(tmp_path, backend, embedding):
     )
     assert result["train"]["all"]["pressure_rmse_bar"] > 0
     assert result["test"]["all"]["frames"] == 2
-    assert not list((tmp_path / "p.pacemaker").glob("*.gzip"))
+    assert not list((folder / "potential.pacemaker").glob("*.gzip"))
 
-    basis = read_yaml(tmp_path / "p.yaml", linear_only=False)
+    basis = read_yaml(folder / "potential.yaml", linear_only=False)
     assert result["E0_eV"] == basis.E0
-    active = active_set.ActiveSet.read(tmp_path / "p.asi")
+    active = active_set.ActiveSet.read(folder / "potential.asi")
     design = Design(basis)
     for element in ("C", "H"):
         rows = np.concatenate([design.projections(atoms)[element] for atoms in frames])
         assert 0.99 < active.gamma(element, rows).max() < 1.1
 
-    assert is_linear(tmp_path / "p.yaml") == is_linear(tmp_path / "p.yace") == (embedding == "linear")
-    if embedding == "linear" or _lammps_has_pace():
-        with np.load(tmp_path / "p.predictions.npz") as stored:
-            for key, values in parity(frames, predict(tmp_path / "p.yaml", frames)).items():
+    potential = open_potential(folder / "manifest.json")
+    assert is_linear(folder / "potential.yaml") == is_linear(folder / "potential.yace") == (embedding == "linear")
+    if embedding == "linear" or installed():
+        with np.load(folder / "predictions.npz") as stored:
+            for key, values in parity(frames, potential.predict(frames)).items():
                 np.testing.assert_allclose(values, stored[f"train_{key}"], rtol=1e-6, atol=1e-8)
     else:
         with pytest.raises(UserError, match="ML-PACE"):
-            predict(tmp_path / "p.yaml", frames)
+            list(potential.predict(frames))

@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.io import write
 
 from oligopoly.properties import compare, linear_response
-from oligopoly.report import html
+from oligopoly.report import build
 
 
 def liquid(folder, mean_length, seed, frames=120, chains=8):
@@ -122,7 +122,7 @@ def test_without_a_reference_ace_is_measured_alone(runs):
     properties.parent.mkdir(parents=True)
     properties.write_text(json.dumps(result))
     run_folder = folder / "results" / "alone"
-    html.build(run_folder, run_folder / "report" / "index.html")
+    build.build(run_folder, run_folder / "report" / "index.html")
     page = (run_folder / "report" / "index.html").read_text()
     assert "are the potential&#x27;s own word" in page or "are the potential's own word" in page
     assert "pair distribution functions of ethane" in page and "nothing to compare with" in page

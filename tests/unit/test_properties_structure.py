@@ -5,7 +5,7 @@ import pytest
 from ase.build import bulk
 
 from oligopoly.errors import UserError
-from oligopoly.properties import density, msd, rdf, structure
+from oligopoly.properties import density, dimensions, msd, rdf
 
 
 def test_density_units_and_equilibration():
@@ -134,15 +134,15 @@ def test_chain_size():
     molecules = np.repeat([0, 1], 6)
     positions = np.tile(np.concatenate([one, one + 10]), (3, 1, 1))
     masses = np.where(numbers == 6, 12.0, 0.0)
-    result = structure.dimensions(positions, masses, molecules, numbers, bonds)
+    result = dimensions.dimensions(positions, masses, molecules, numbers, bonds)
     assert result["end_to_end_A2"]["value"] == pytest.approx(4.5**2)
     assert result["gyration_A2"]["value"] == pytest.approx((0.75**2 + 2.25**2) / 2)
-    ring = structure.dimensions(positions, masses, molecules, numbers, bonds, ring=True)
+    ring = dimensions.dimensions(positions, masses, molecules, numbers, bonds, ring=True)
     assert ring["end_to_end_A2"] is None
 
 
 def test_alignment_is_one_for_parallel_chains_and_small_for_random_ones():
     random = np.random.default_rng(0).normal(size=(3, 4000, 3))
-    assert structure.alignment(random).max() < 0.05
+    assert dimensions.alignment(random).max() < 0.05
     parallel = np.tile([[0.0, 1.0, 2.0]], (2, 5, 1)) * np.array([1, -1, 2, 1, -3])[None, :, None]
-    np.testing.assert_allclose(structure.alignment(parallel), 1.0)
+    np.testing.assert_allclose(dimensions.alignment(parallel), 1.0)

@@ -9,12 +9,11 @@ import time
 import numpy as np
 import psutil
 import pytest
-from quantum import molecule, needs, outcome
+from quantum import check, create, molecule, needs, outcome
 
 from oligopoly.errors import UserError
-from oligopoly.label import psi4
-from oligopoly.label.labeler import check, create
-from oligopoly.label.outcomes import Outcome
+from oligopoly.labelers import psi4
+from oligopoly.labelers.outcomes import Outcome
 
 pytestmark = needs("psi4")
 SMALL = {"method": "HF", "basis": "sto-3g", "grid": (50, 194), "executable": "psi4"}
@@ -135,7 +134,7 @@ def test_nothing_stays_behind(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_it_does_not_outlive_its_parent(tmp_path):
-    job = "import time; from oligopoly.label.labeler import create; from quantum import molecule; "
+    job = "import time; from quantum import create, molecule; "
     job += f"l = create('psi4', **{SMALL}); l.label(molecule('water')); "
     job += "print(l._server._process.pid, flush=True); time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", job], stdout=subprocess.PIPE, cwd=os.path.dirname(__file__))

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from quantum import force_error, molecule, outcome
+from quantum import check, create, force_error, molecule, outcome
 
 from oligopoly.errors import UserError
-from oligopoly.label import pyscf
-from oligopoly.label.labeler import check, create
-from oligopoly.label.outcomes import Outcome
+from oligopoly.labelers import pyscf
+from oligopoly.labelers.outcomes import Outcome
 
 WATER = {"method": "wB97X-D3BJ", "basis": "def2-SVP", "grid": (50, 194)}
 

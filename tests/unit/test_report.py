@@ -6,7 +6,7 @@ import shutil
 import pytest
 import report_run
 
-from oligopoly.report import html, results, verdict
+from oligopoly.report import build, results, verdict
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +21,13 @@ def run(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "demo")
 
 
-def build(run):
-    html.build(run, run / "report" / "index.html")
+def written(run):
+    build.build(run, run / "report" / "index.html")
     return (run / "report" / "index.html").read_text()
 
 
 def test_a_finished_run(run):
-    content = build(run)
+    content = written(run)
     assert content.count("<figure>") == 15
     assert "The potential holds for hexane, dodecane" in content
     # self-contained: no address outside, everything embedded
@@ -38,11 +38,11 @@ def test_a_finished_run(run):
 
 @pytest.mark.slow
 def test_the_same_results_give_the_same_page(run):
-    assert build(run) == build(run)
+    assert written(run) == written(run)
 
 
 def test_nothing_but_a_folder(tmp_path):
-    content = build(tmp_path / "empty")
+    content = written(tmp_path / "empty")
     assert "Not decided yet" in content and "No potential has been fitted yet" in content
 
 
@@ -56,7 +56,7 @@ def test_missing_pieces_leave_a_page(run, gone):
     for pattern in gone:
         for path in run.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert "</html>" in build(run)
+    assert "</html>" in written(run)
 
 
 def test_verdict_names_what_failed(run):

@@ -3,11 +3,11 @@
 import subprocess
 import sys
 
-from oligopoly.label.scratch import Scratch
+from oligopoly.labelers.scratch import Scratch
 
 OWNER = """
 import sys
-from oligopoly.label.scratch import Scratch
+from oligopoly.labelers.scratch import Scratch
 scratch = Scratch("code", sys.argv[1])
 (scratch.path / "integrals").mkdir()
 (scratch.path / "integrals" / "big").write_bytes(bytes(1000))

@@ -5,10 +5,10 @@ import pytest
 from ase import Atoms
 
 from oligopoly.ace.design import Design
+from oligopoly.ace.elimination import RIDGE, most_useful, normal_matrix
 from oligopoly.ace.fit import MANY_BODY_CUTOFFS, Weights, basis_for, weighted_rows
 from oligopoly.ace.functions import bonds, candidates
 from oligopoly.ace.potential import Potential
-from oligopoly.ace.selection import RIDGE, most_useful, normal_matrix
 from oligopoly.ace.survey import inner_radii, survey
 
 

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from oligopoly.survival import claim, end_jobs, living, release, take_over
+from oligopoly.operations.survival import claim, end_jobs, living, release, take_over
 
 DEAD = 2**22 - 3
 
@@ -99,7 +99,7 @@ def test_a_job_ends_with_its_snakemake(tmp_path):
     job = tmp_path / "job.py"
     job.write_text(
         "import pathlib, sys, time\n"
-        "from oligopoly.survival import end_with_snakemake\n"
+        "from oligopoly.operations.survival import end_with_snakemake\n"
         "end_with_snakemake()\n"
         f"import os; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
         "time.sleep(60)\n"

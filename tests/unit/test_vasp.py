@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.io.vasp import read_vasp
-from quantum import molecule, outcome
+from quantum import check, create, molecule, outcome
 
 from oligopoly.errors import UserError
-from oligopoly.label.labeler import check, create
-from oligopoly.label.outcomes import Outcome
+from oligopoly.labelers.outcomes import Outcome
 
 STORED = Path(__file__).parents[1] / "data" / "vasp"
 # Stands for VASP: it keeps what it was given, and does what VASP_TEST says.
@@ -112,7 +111,7 @@ def test_radicals_have_moments(settings, tmp_path):
 
 
 def _with_moments(atoms):
-    from oligopoly.label.periodic import set_moments
+    from oligopoly.labelers.periodic import set_moments
 
     set_moments(atoms, 0)
     return atoms

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from quantum import force_error, molecule, outcome, stress_error
+from quantum import create, force_error, molecule, outcome, stress_error
 
-from oligopoly.label import xtb
-from oligopoly.label.labeler import create
-from oligopoly.label.outcomes import Outcome
+from oligopoly.labelers import xtb
+from oligopoly.labelers.outcomes import Outcome
 
 
 @pytest.fixture(params=["GFN2-xTB", "GFN1-xTB"])

@@ -13,17 +13,24 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from oligopoly import budget
 from oligopoly import frames as frame_files
-from oligopoly.ace.evaluator import Evaluator
-from oligopoly.ace.metrics import errors
-from oligopoly.evaluation import PaceEvaluator, evaluator, predict
+from oligopoly.accuracy import errors
 from oligopoly.files import write_text
-from oligopoly.label.labeler import Labeler
+from oligopoly.labelers.contract import Labeler
 from oligopoly.md import trajectory
+from oligopoly.operations import budget
+from oligopoly.potentials.contract import Potential
+from oligopoly.potentials.registry import open_potential
 from oligopoly.properties import linear_response
 from oligopoly.properties.statistics import share
 
+# For programs, by the criterion's name.
+CODES = {
+    "held-out force error": "held_out_forces",
+    "force error on newly selected frames": "fresh_forces",
+    "audit of frames not selected": "audit",
+    "exploration runs that reach their end": "completed_runs",
+}
 # Fewer audited frames than this say nothing about a share.
 FEW = 5
 # Fewer frames of an NPT run than this say nothing about its volume.
@@ -59,26 +66,26 @@ def assess(
     generation lies in, where another generation takes at most `next_labels`; store: of its labels.
     """
     own_liquids, labelers = own_liquids or {}, labelers or {}
+    potential = open_potential(potential_file)
+    before = open_potential(potential_before) if potential_before is not None else None
     verdict: dict = {"generation": generation}
     tests = [_held_out(json.loads(Path(metrics_file).read_text()), criteria)]
-    if potential_before is not None:
+    if before is not None:
         bought = [atoms for path in labelled for atoms in frame_files.read(path)]
         chosen = [atoms for atoms in bought if atoms.info["split"] == "train"]
         audited = [atoms for atoms in bought if atoms.info["split"] == "test"]
-        fresh, verdict["fresh_errors"] = _fresh(chosen, potential_before, criteria)
-        audit, verdict["audit"] = _audit(audited, potential_before, criteria)
+        fresh, verdict["fresh_errors"] = _fresh(chosen, before, criteria)
+        audit, verdict["audit"] = _audit(audited, before, criteria)
         stability, verdict["md"] = _stability(stops, criteria)
         tests += [fresh, audit, stability]
     verdict["linear_response"] = {}
     for system, (run, thermo) in liquids.items():
         temperature = temperatures[system]
-        test, forward = _density(system, run, thermo, evaluator(potential_file), temperature, criteria)
+        test, forward = _density(system, run, thermo, potential, temperature, criteria)
         tests.append(test)
         backward = None
         if system in own_liquids:
-            found = _density_on_own_frames(
-                system, own_liquids[system], labelers[system], evaluator(potential_before), temperature, criteria
-            )
+            found = _density_on_own_frames(system, own_liquids[system], labelers[system], before, temperature, criteria)
             # Exploration that failed early leaves too little to judge the density by; it fails by itself.
             if found is not None and found[0]["error"] <= criteria["density_shift_percent"]:
                 tests.append(found[0])
@@ -99,10 +106,10 @@ def assess(
     return verdict
 
 
-def _criterion(name, value, limit, unit, passed, sentence, error=None) -> dict:
+def _criterion(name, value, limit, unit, passed, sentence, error=None, code=None) -> dict:
     mark = "holds" if passed else "fails"
     return {
-        "name": name, "value": value, "error": error, "limit": limit, "unit": unit,
+        "code": code or CODES[name], "name": name, "value": value, "error": error, "limit": limit, "unit": unit,
         "passed": bool(passed), "sentence": f"{sentence} ({mark}: limit {limit:g} {unit})",
     }  # fmt: skip
 
@@ -117,13 +124,13 @@ def _held_out(metrics: dict, criteria: dict) -> dict:
     )  # fmt: skip
 
 
-def _fresh(chosen: list[Atoms], potential: str | Path, criteria: dict) -> tuple[dict, dict]:
+def _fresh(chosen: list[Atoms], potential: Potential, criteria: dict) -> tuple[dict, dict]:
     limit = criteria["fresh_force_rmse_percent"]
     name = "force error on newly selected frames"
     if not chosen:
         sentence = "Exploration found nothing that the potential did not know"
         return _criterion(name, 0.0, limit, "%", True, sentence), {}
-    found = errors(chosen, predict(potential, chosen))["all"]
+    found = errors(chosen, potential.predict(chosen))["all"]
     value = found["force_rmse_percent"]
     return (
         _criterion(
@@ -135,9 +142,9 @@ def _fresh(chosen: list[Atoms], potential: str | Path, criteria: dict) -> tuple[
     )  # fmt: skip
 
 
-def _audit(audited: list[Atoms], potential: str | Path, criteria: dict) -> tuple[dict, dict]:
+def _audit(audited: list[Atoms], potential: Potential, criteria: dict) -> tuple[dict, dict]:
     threshold, limit = criteria["audit_force_error"], criteria["audit_wrong_share"]
-    predictions = predict(potential, audited)
+    predictions = potential.predict(audited)
     worst = [
         float(np.linalg.norm(p.forces - atoms.arrays["REF_forces"], axis=1).max())
         for p, atoms in zip(predictions, audited, strict=True)
@@ -178,21 +185,21 @@ def _stability(stops: list[str], criteria: dict) -> tuple[dict, dict]:
 
 
 def _density(
-    system: str, run: str, thermo: str, engine: Evaluator | PaceEvaluator, temperature: float, criteria: dict
+    system: str, run: str, thermo: str, potential: Potential, temperature: float, criteria: dict
 ) -> tuple[dict, dict]:
     table = trajectory.read_thermo(thermo)
     liquid = trajectory.read(run)
     slope = linear_response.slope(
         table["volume_A3"],
         table["potential_eV"],
-        [engine.compute(*frame).energy for frame in _frames(liquid)],
+        [found.energy for found in potential.predict(_frames(liquid))],
         temperature,
     )
     return _shift(system, "frames of the reference", slope, criteria), slope
 
 
 def _density_on_own_frames(
-    system: str, run: str, labeler: Labeler, engine: Evaluator | PaceEvaluator, temperature: float, criteria: dict
+    system: str, run: str, labeler: Labeler, potential: Potential, temperature: float, criteria: dict
 ) -> tuple[dict, dict] | None:
     """The same from the potential's side: its own NPT exploration, reference energies of which are cheap."""
     explored = trajectory.read(run)
@@ -203,7 +210,7 @@ def _density_on_own_frames(
     slope = linear_response.slope(
         [atoms.get_volume() for atoms in frames],
         [labeler.label(atoms).energy for atoms in frames],
-        [engine.compute(*frame).energy for frame in list(_frames(explored))[settled.start :]],
+        [found.energy for found in potential.predict(frames)],
         temperature,
     )
     return _shift(system, "frames of its own", slope, criteria), slope
@@ -218,10 +225,9 @@ def _shift(system: str, which: str, slope: dict, criteria: dict) -> dict:
         known and abs(value) <= limit + 2 * error,
         f"Linear response on {which} puts the density of {system} {value:+.1f} +- {error:.1f} % off"
         + ("" if known else ", too uncertain to judge by: a longer run is needed"),
-        error=error,
+        error=error, code="density_shift",
     )  # fmt: skip
 
 
-def _frames(run: trajectory.Trajectory):
-    for positions, cell in zip(run.positions, run.cells, strict=True):
-        yield run.numbers, positions, cell, np.array([True] * 3)
+def _frames(run: trajectory.Trajectory) -> list[Atoms]:
+    return [run.atoms(k) for k in range(len(run))]

@@ -8,11 +8,11 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly import frames as frame_files
-from oligopoly.evaluation import evaluator
 from oligopoly.files import write_text
-from oligopoly.label.labeler import Labeler
+from oligopoly.labelers.contract import Labeler
 from oligopoly.md import trajectory
-from oligopoly.systems.contacts import DISTANCES, contact_pool
+from oligopoly.potentials.registry import open_potential
+from oligopoly.samplers.contacts import DISTANCES, contact_pool
 
 
 def scan(
@@ -28,7 +28,7 @@ def scan(
     max_energy: float,
     seed: int,
 ) -> None:
-    """Write energies (eV) of `pairs` approaching pairs by ACE and by the reference over distance (A).
+    """Write energies (eV) of `pairs` approaching pairs by the potential and by the reference over distance (A).
 
     The pairs come from the trajectory `liquid`; each is pushed until the energy of `force_field`,
     which is cheap, has risen by `max_energy` (eV). `reference` gives energies (eV) of frames, NaN
@@ -46,20 +46,21 @@ def scan(
     scans = [scan for scan in scans if len(scan) > 2]
     energies = reference([atoms for scan in scans for atoms in scan])
     known = np.split(energies, np.cumsum([len(scan) for scan in scans])[:-1])
-    engine = evaluator(potential)
-    found = []
+    kept = []
     for number, (approach, values) in enumerate(zip(scans, known, strict=False)):
         there = np.isfinite(values)
-        if there.sum() < 3:
-            continue
-        approach, values = [a for a, ok in zip(approach, there, strict=True) if ok], values[there]
-        ace = np.array([engine.compute(a.numbers, a.positions, None, None).energy for a in approach])
+        if there.sum() >= 3:
+            kept.append((number, [a for a, ok in zip(approach, there, strict=True) if ok], values[there]))
+    learned = open_potential(potential).predict([atoms for _, approach, _ in kept for atoms in approach])
+    found = []
+    for number, approach, values in kept:
+        own = np.array([next(learned).energy for _ in approach])
         found.append(
             {
                 "name": f"pair {number}",
                 "distances": [a.info["contact_distance"] for a in approach],
                 "reference_eV": (values - values[0]).tolist(),
-                "ace_eV": (ace - ace[0]).tolist(),
+                "learned_eV": (own - own[0]).tolist(),
             }
         )
     write_text(out_file, json.dumps({"system": system, "pairs": found}, indent=1) + "\n")

@@ -2,7 +2,7 @@
 
 from oligopoly import frames as frame_files
 from oligopoly.errors import UserError
-from oligopoly.label.theory import only_one
+from oligopoly.labelling.theory import only_one
 
 
 def collect(labelled: list[str], before: list[str], train_file: str, test_file: str) -> None:

@@ -3,9 +3,12 @@
 import sys
 import time
 
+# Begins each line of progress, so that programs need not read it.
+MARK = "[progress] "
+
 
 class Progress:
-    """Prints `label: done/total unit, elapsed, end in about ...` at most every `every_s` seconds.
+    """Prints `[progress] label: done/total unit, elapsed, end in about ...` at most every `every_s` seconds.
 
     Silent on anything that ends sooner, so short work leaves no noise in the log.
     """
@@ -25,7 +28,7 @@ class Progress:
         elapsed = now - self._start
         left = elapsed * (self.total - self.done) / self.done if self.done else float("nan")
         print(
-            f"{self.label}: {self.done:g}/{self.total:g} {self.unit}".rstrip()
+            f"{MARK}{self.label}: {self.done:g}/{self.total:g} {self.unit}".rstrip()
             + f", {clock(elapsed)} so far, ends in about {clock(left)}",
             file=sys.stderr,
             flush=True,

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from ase import Atoms
 
+from oligopoly.accuracy import labels
 from oligopoly.ace.checkpoint import Checkpoint
 from oligopoly.ace.design import Design
-from oligopoly.ace.metrics import labels
 from oligopoly.ace.regression import Posterior, Problem
 from oligopoly.progress import Progress
 

@@ -15,7 +15,8 @@ from ase.data import atomic_numbers, chemical_symbols
 from oligopoly.ace import kernel, neighbours, terms
 from oligopoly.ace.active_set import ActiveSet
 from oligopoly.ace.grade import Grader
-from oligopoly.ace.potential import Potential, read
+from oligopoly.ace.potential import Potential
+from oligopoly.ace.reading import read
 from oligopoly.errors import UserError
 
 _NONE = np.zeros(3, dtype=bool)

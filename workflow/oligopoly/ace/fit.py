@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from oligopoly.ace import active_set, functions, selection, yace
+from oligopoly.accuracy import Labels, predictions, record
+from oligopoly.ace import active_set, elimination, functions, yace
 from oligopoly.ace.checkpoint import Checkpoint
 from oligopoly.ace.design import Design
 from oligopoly.ace.error_bars import ErrorBars
-from oligopoly.ace.metrics import Labels, predictions, record
 from oligopoly.ace.potential import BasisFunction, Bond, Potential, write_yaml
 from oligopoly.ace.regression import Factor, Prior, Problem, most_likely_prior
 from oligopoly.ace.rows import Weights, accumulate, blocks, weighted_rows
@@ -74,7 +74,7 @@ def basis_for(
 ) -> Potential:
     """Potential with zero coefficients and the `n_functions` per element that explain `frames` best.
 
-    They are chosen from `CANDIDATES` times as many (`functions.candidates`, `selection.most_useful`), judged by as
+    They are chosen from `CANDIDATES` times as many (`functions.candidates`, `elimination.most_useful`), judged by as
     many frames, evenly spaced, as it takes. The reach of the many-body functions is the one with which a few
     functions, chosen in the same way, explain most.
     """
@@ -97,7 +97,7 @@ def _most_useful(
     weights: Weights,
     threads: int,
 ) -> tuple[float, Potential]:
-    """The loss (see `selection.most_useful`) and the potential; see `basis_for`."""
+    """The loss (see `elimination.most_useful`) and the potential; see `basis_for`."""
     elements, inner = found.elements, inner_radii(found, cutoff)
     pool = functions.candidates(elements, CANDIDATES * n_functions, CANDIDATE_L, found.shortest)
     group = np.concatenate([np.full(len(pool[e]), i) for i, e in enumerate(elements)] + [np.full(len(elements), -1)])
@@ -105,8 +105,8 @@ def _most_useful(
     judges = frames[:: max(1, rows // (ROWS_PER_CANDIDATE * len(group)))]
     design = Design(_potential(pool, cutoff, reach, inner))
     rows_of_judges = blocks(judges, design, E0, weights, threads, "choose functions")
-    gram = selection.normal_matrix(rows_of_judges, len(group))
-    kept, loss = selection.most_useful(gram, group, dict.fromkeys(range(len(elements)), n_functions))
+    gram = elimination.normal_matrix(rows_of_judges, len(group))
+    kept, loss = elimination.most_useful(gram, group, dict.fromkeys(range(len(elements)), n_functions))
     best = {e: [design.functions[k] for k in kept if group[k] == i] for i, e in enumerate(elements)}
     return loss, _potential(best, cutoff, reach, inner)
 

@@ -26,7 +26,7 @@ from oligopoly.ace.simd import (
     sqrt,
     store,
     total,
-)  # fmt: skip
+)
 
 # columns of `meta`, one row per central element
 (

@@ -100,18 +100,6 @@ def ordered(functions: list[BasisFunction], elements: list[str]) -> list[BasisFu
     return sorted(functions, key=key)
 
 
-def read(path: str | Path):
-    """`Potential` of a `.yaml` file, or `yace.CTilde` of a `.yace` file."""
-    path = Path(path)
-    if path.suffix in (".yaml", ".yml"):
-        return read_yaml(path)
-    if path.suffix == ".yace":
-        from oligopoly.ace import yace
-
-        return yace.read(path)
-    raise UserError(f"{path}: an ACE potential is a .yaml (B-basis) or .yace (C-tilde) file.")
-
-
 # ---------------------------------------------------------------------------------------- reading
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from ase import Atoms
 
+from oligopoly.accuracy import labels
 from oligopoly.ace.design import Design
-from oligopoly.ace.metrics import labels
 from oligopoly.ace.regression import Factor, triangle
 from oligopoly.errors import UserError
 from oligopoly.progress import Progress

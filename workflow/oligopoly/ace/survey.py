@@ -8,7 +8,7 @@ import numpy as np
 import vesin
 from ase import Atoms
 
-from oligopoly.ace.metrics import labels
+from oligopoly.accuracy import labels
 
 # Nearer to the data the core breaks MD: at 0.95 hot hexane did not last 8 ps.
 CORE = 0.85

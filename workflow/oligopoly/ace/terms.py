@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oligopoly.ace import core, coupling, radial
+from oligopoly.ace import coupling, radial, repulsion
 from oligopoly.ace.potential import Potential
 from oligopoly.ace.yace import CTilde
 
@@ -150,7 +150,7 @@ def pair(potential: Potential | CTilde, element: str, mu: str) -> Pair | None:
     if bond.core_repulsion[0] != 0:
         r = radial.knots(bond, potential.delta_spline_bins)
         r[0] = r[1]
-        energy, slope = core.energy(bond, element, mu, r)
+        energy, slope = repulsion.energy(bond, element, mu, r)
         if bond.inner_cutoff_type == "zbl":
             extra = [energy, slope]
         else:

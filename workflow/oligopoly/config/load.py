@@ -1,6 +1,7 @@
 """Reading and checking a config, with one message per mistake."""
 
 import difflib
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,9 @@ import yaml
 from pydantic import BaseModel, Tag, ValidationError
 
 from oligopoly.config.models import Config, Label
+from oligopoly.config.renamed import current
 from oligopoly.errors import UserError
+from oligopoly.parts import DUMPED
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -45,18 +48,27 @@ def read(path: str | Path) -> Config:
     return check(data, source=str(path))
 
 
-def check(data: Any, source: str = "config") -> Config:
-    """Config from plain data, as YAML or Snakemake read it; `source` names it in messages."""
+def check(data: Any, source: str = "config", quiet: bool = False) -> Config:
+    """Config from plain data, as YAML or Snakemake read it; `source` names it in messages; keys of earlier
+    versions are told on stderr unless `quiet`."""
     if not isinstance(data, Mapping):
         raise UserError(f"{source}: must be a mapping of keys to values")
+    data, moved = current(data)
+    for line in [] if quiet else moved:
+        print(f"{source}: {line}", file=sys.stderr)
     try:
-        config = Config.model_validate(dict(data))
+        config = Config.model_validate(data)
     except ValidationError as error:
         lines = "\n  ".join(_messages(error, data))
         raise UserError(f"{source} cannot be used:\n  {lines}") from None
     for name, system in config.systems.items():
         _check_chemistry(source, name, system)
     return config
+
+
+def checked(dumped: Mapping) -> Config:
+    """A config that was checked before, from what `model_dump` made of it."""
+    return Config.model_validate(dict(dumped), context=DUMPED)
 
 
 def check_label(data: Mapping, source: str) -> Label:
@@ -158,7 +170,8 @@ def _follow(location: tuple, data: Mapping) -> tuple[list, type[BaseModel] | Non
         if model is not None and part in model.model_fields:
             annotation = model.model_fields[part].annotation
         elif typing.get_origin(annotation) is dict:
-            annotation = typing.get_args(annotation)[1]
+            value = typing.get_args(annotation)[1]
+            annotation = getattr(value, "__origin__", value)  # without Annotated, which fields have lost by themselves
         else:
             annotation = None
     return keys, model

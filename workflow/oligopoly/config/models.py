@@ -3,71 +3,34 @@
 The descriptions are the documentation: `workflow/schemas/config.schema.json` is generated from them.
 """
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from oligopoly.config.labelers import Classical, Labeler
-from oligopoly.config.quantities import (
-    EnergyPerAtom,
-    Force,
-    Length,
-    Mass,
-    Pressure,
-    Temperature,
-    Time,
-)
-from oligopoly.config.settings import Settings
+from oligopoly.config.production import Produce, Properties
+from oligopoly.config.state_points import Dynamics, Name, State, System
+from oligopoly.forcefields.registry import FORCE_FIELDS
+from oligopoly.labelers.registry import LABELERS
+from oligopoly.potentials.uncertainty import SCALES, Uncertainty
+from oligopoly.quantities import EnergyPerAtom, Force, Length, Pressure, Temperature, Time, parse
+from oligopoly.samplers.registry import SAMPLERS
+from oligopoly.selectors.registry import SELECTORS
+from oligopoly.settings import Settings
+from oligopoly.studies.registry import STUDIES
+from oligopoly.trainers.registry import TRAINERS
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+if TYPE_CHECKING:
+    from oligopoly.forcefields.contract import ForceFieldSettings as ForceField
+    from oligopoly.labelers.contract import LabelerSettings as Labeler
+    from oligopoly.samplers.md import Settings as Walker
+    from oligopoly.selectors.contract import SelectorSettings as Select
+    from oligopoly.studies.contract import StudySettings as Study
+    from oligopoly.trainers.contract import TrainerSettings as Trainer
+else:
+    ForceField, Labeler, Trainer = FORCE_FIELDS.union(), LABELERS.union(), TRAINERS.union()
+    Walker, Select, Study = SAMPLERS.union(), SELECTORS.union(), STUDIES.union()
+
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class System(Settings):
-    """A box of one kind of chain."""
-
-    role: Literal["train", "transfer"] = Field(
-        description="train: the potential learns on it; transfer: longer chains it must hold for"
-    )
-    repeat_unit: str = Field(description="SMILES with two '*', such as '*CC*' or '*CCO*'")
-    end_groups: tuple[str, str] | Literal["ring"] = Field(
-        ("*[H]", "*[H]"), description="SMILES with one '*' for head and tail, or 'ring'"
-    )
-    degree_of_polymerisation: int = Field(ge=1, description="repeat units per chain")
-    chains: int = Field(ge=1, description="chains in the box")
-    temperature: Temperature = Field("300 K", description="at which properties are reported")
-    pressure: Pressure = Field("1 atm", description="at which properties are reported")
-
-
-class ForceField(Settings):
-    """The classical force field: it equilibrates, explores first, and can label."""
-
-    kind: Literal["gaff2"] = "gaff2"
-    charges: Literal["gasteiger"] = Field("gasteiger", description="how partial charges are assigned")
-
-
-class Dynamics(Settings):
-    """How MD is integrated."""
-
-    timestep: Time = Field("1 fs", le=4, description="MD time step")
-    hydrogen_mass: Mass | None = Field(
-        None,
-        description="heavier hydrogens allow longer steps and change no static average "
-        "(real masses are always used where dynamics is reported)",
-    )
-
-    def conditions(self, point: Any, system: System) -> dict[str, Any]:
-        """Arguments of `md.simulation.Conditions` for a state point or walker of `system`."""
-        npt = point.ensemble == "npt"
-        pressure = system.pressure if point.pressure is None else point.pressure
-        return {
-            "ensemble": point.ensemble,
-            "temperature": point.temperature or system.temperature,
-            "pressure_atm": pressure if npt else None,
-            "pressure_end_atm": getattr(point, "pressure_end", None),
-            "timestep_fs": self.timestep,
-            "hydrogen_mass": self.hydrogen_mass,
-        }
 
 
 class Equilibration(Dynamics):
@@ -88,27 +51,6 @@ class Equilibration(Dynamics):
             "timestep_fs": self.timestep,
             "hydrogen_mass": self.hydrogen_mass,
         }
-
-
-class State(Settings):
-    """A state point of MD."""
-
-    ensemble: Literal["nvt", "npt"] = "nvt"
-    temperature: Temperature | None = Field(None, description="default: the system's")
-    pressure: Pressure | None = Field(None, description="npt only; default: the system's")
-    volume_ratio: float | None = Field(
-        None, gt=0.4, lt=2.5, description="nvt only: volume in units of the starting one"
-    )
-    duration: Time = Field(description="sampled time, at most (exploration stops where the potential fails)")
-
-    @model_validator(mode="after")
-    def _fits_ensemble(self):
-        if self.ensemble == "npt" and self.volume_ratio is not None:
-            raise ValueError("volume_ratio belongs to ensemble nvt; npt takes a pressure")
-        pressures = (self.pressure, getattr(self, "pressure_end", None))
-        if self.ensemble == "nvt" and pressures != (None, None):
-            raise ValueError("pressure belongs to ensemble npt; nvt takes a volume_ratio")
-        return self
 
 
 class Reference(Dynamics):
@@ -144,14 +86,10 @@ class Pool(Settings):
     test_share: float = Field(0.2, gt=0, lt=0.9, description="held out: the end of each trajectory")
 
 
-# Labelers that know no periodicity.
-FINITE_ONLY = ("pyscf", "psi4")
-
-
 class Label(Settings):
     """Reference energies and forces."""
 
-    labeler: Labeler = Field(Classical(), description="the reference method")
+    labeler: Labeler = Field(LABELERS.settings("classical")(), description="the reference method")
     structures: Literal["auto", "frames", "clusters"] = Field(
         "auto",
         description="what is labelled: periodic frames (and some clusters), or clusters of whole molecules cut out "
@@ -175,7 +113,7 @@ class Label(Settings):
 
     @model_validator(mode="after")
     def _fits_labeler(self):
-        if self.structures == "frames" and self.labeler.kind in FINITE_ONLY:
+        if self.structures == "frames" and not self.labeler.periodic:
             raise ValueError(
                 f"structures: {self.labeler.kind} labels molecules in vacuum and no periodic frames: give clusters"
             )
@@ -184,170 +122,61 @@ class Label(Settings):
     @property
     def clusters_only(self) -> bool:
         """Are clusters labelled in place of periodic frames?"""
-        return self.structures == "clusters" or (self.structures == "auto" and self.labeler.kind in FINITE_ONLY)
+        return self.structures == "clusters" or (self.structures == "auto" and not self.labeler.periodic)
 
 
-class RankLimits(Settings):
-    """Largest radial index n and angular momentum l of each rank, from rank 1 on."""
+class UncertaintySettings(Settings):
+    """What exploration asks the potential, and when it has heard enough."""
 
-    n: list[Annotated[int, Field(ge=1)]] = [20, 8, 4, 2]
-    l: list[Annotated[int, Field(ge=0)]] = [0, 5, 4, 2]  # noqa: E741 - the field's own letter
-
-    @model_validator(mode="after")
-    def _same_length(self):
-        if len(self.n) != len(self.l):
-            raise ValueError(f"n has {len(self.n)} ranks, l has {len(self.l)}: give one number per rank")
-        return self
-
-
-class Sigmas(Settings):
-    """Expected errors of frames of one kind, where they differ from the trainer's."""
-
-    sigma_force: Force | None = Field(None, description="of a force component")
-    sigma_energy: EnergyPerAtom | None = Field(None, description="of the energy per atom")
-    sigma_volume: EnergyPerAtom | None = Field(None, description="of the energy per atom on 1 % of volume")
-
-    def weights(self) -> dict[str, float]:
-        """What is different, for `ace.rows.Weights`."""
-        found = {
-            "force": self.sigma_force,
-            "energy": self.sigma_energy,
-            "energy_cluster": self.sigma_energy,
-            "volume": self.sigma_volume,
-        }
-        return {name: value for name, value in found.items() if value is not None}
-
-
-# What `config_type` of a frame says about where it came from; `stopped`: explored too, where a run went wrong.
-ConfigType = Literal["bulk", "cluster", "contact", "explored", "stopped", "decomposed"]
-
-
-class ACE(Settings):
-    """Linear atomic cluster expansion, fitted by the built-in code."""
-
-    kind: Literal["ace"] = "ace"
-    functions: int = Field(300, ge=5, description="basis functions per element")
-    cutoff: Length = Field("5 A", description="of the potential")
-    ranks: RankLimits | None = Field(None, description="default: functions are chosen by what they explain in the data")
-    sigma_force: Force = Field("0.1 eV/A", description="expected error of a force component")
-    sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom, periodic")
-    sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom, cluster")
-    sigma_volume: EnergyPerAtom | None = Field(
-        "0.03 meV",
-        description="of the energy change per atom on 1 % of volume: the weight of the stress "
-        "(0.03 meV is about 400 bar in a liquid); null fits no stress",
+    kind: Literal["auto", "gamma", "committee", "none"] = Field(
+        "auto",
+        description="gamma: extrapolation grade; committee: deviation of the members' forces; none: bonds, contacts "
+        "and volume alone are watched; auto: the first of these that the trainer gives",
     )
-    config_types: dict[ConfigType, Sigmas] = Field({}, description="other expected errors for some kinds of frames")
-    ridge: Literal["auto"] | Annotated[float, Field(gt=0, lt=1)] = Field(
-        "auto", description="relative regularisation; auto: a prior chosen by the data"
+    every: int = Field(10, ge=1, description="steps between two scores")
+    select: float | str | None = Field(
+        None, description="frames above it become candidates: a number for gamma (2), a force for committee (0.15 eV/A)"
     )
-    committee: int = Field(0, ge=0, le=99, description="potentials drawn from the posterior besides the fitted one")
+    stop: float | str | None = Field(None, description="above it the run stops: 25 for gamma, 1.5 eV/A for committee")
 
-    def arguments(self) -> dict[str, Any]:
-        """Arguments of `trainers.train` besides the weights."""
-        return {
-            "functions": self.functions,
-            "cutoff": self.cutoff,
-            "n_max": self.ranks.n if self.ranks else None,
-            "l_max": self.ranks.l if self.ranks else None,
-            "ridge": None if self.ridge == "auto" else self.ridge,
-            "committee": self.committee,
-        }
+    def resolved(self, gives: frozenset[str]) -> Uncertainty:
+        """With a kind that a trainer has which `gives` so much, and numbers. Raises ValueError if they do not fit."""
+        kind = self.kind
+        if kind == "auto":
+            kind = next((one for one in ("gamma", "committee") if one in gives), "none")
+        if kind == "none":
+            return Uncertainty("none", self.every)
+        select, stop = (self._threshold(name, kind) for name in ("select", "stop"))
+        if stop <= select:
+            raise ValueError(f"explore.uncertainty: stop ({stop:g}) must be larger than select ({select:g})")
+        return Uncertainty(kind, self.every, select, stop)
 
-    def weights(self) -> dict[str, Any]:
-        """Arguments of `ace.fit.Weights`."""
-        return {
-            "force": self.sigma_force,
-            "energy": self.sigma_energy,
-            "energy_cluster": self.sigma_energy_cluster,
-            "volume": self.sigma_volume,
-            "by_config_type": {kind: sigmas.weights() for kind, sigmas in self.config_types.items()},
-        }
-
-
-class Pacemaker(Settings):
-    """Atomic cluster expansion fitted by pacemaker, which is installed beside oligopoly (envs/pacemaker.yaml)."""
-
-    kind: Literal["pacemaker"]
-    environment: str | None = Field(
-        None,
-        min_length=1,
-        description="folder of the conda or virtual environment that has pacemaker; default: the one on the PATH, "
-        "or of `--sdm conda`",
-    )
-    backend: Literal["tensorpot", "pyace"] = Field(
-        "tensorpot", description="tensorpot: TensorFlow; pyace: without, for a few functions only"
-    )
-    embedding: Literal["finnis-sinclair", "linear"] = Field(
-        "finnis-sinclair",
-        description="finnis-sinclair: E = rho_1 + sqrt(rho_2), which only engine pace runs; linear: E = rho",
-    )
-    optimise_radial: bool = Field(True, description="fit the radial functions too")
-    functions: int = Field(300, ge=5, description="basis functions per element and density")
-    cutoff: Length = Field("5 A", description="of the potential")
-    ranks: RankLimits | None = Field(None, description="default: n up to 15, 6, 4, 3; l up to 0, 5, 4, 2")
-    sigma_force: Force = Field("0.1 eV/A", description="expected error of a force component")
-    sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom, periodic")
-    sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom, cluster")
-    regularisation: float = Field(1e-8, ge=0, lt=1, description="L1 and L2 coefficients of pacemaker's loss")
-    iterations: int = Field(1000, ge=1, description="of BFGS, at most")
-    batch_size: int = Field(20, ge=1, description="structures per batch; less takes less memory")
-
-    def arguments(self) -> dict[str, Any]:
-        """Arguments of `trainers.train` besides the weights."""
-        same = {"kind", "environment", "backend", "embedding", "optimise_radial", "functions", "cutoff"}
-        return self.model_dump(include=same | {"regularisation", "iterations", "batch_size"}) | {
-            "n_max": self.ranks.n if self.ranks else None,
-            "l_max": self.ranks.l if self.ranks else None,
-        }
-
-    def weights(self) -> dict[str, Any]:
-        """Arguments of `ace.fit.Weights`; pacemaker fits no stress."""
-        return {
-            "force": self.sigma_force,
-            "energy": self.sigma_energy,
-            "energy_cluster": self.sigma_energy_cluster,
-            "volume": None,
-        }
-
-
-class Walker(State):
-    """One exploration run per training system and generation."""
-
-    ensemble: Literal["nvt", "npt"] = "npt"
-    pressure_end: Pressure | None = Field(None, description="npt only: ramps the pressure to this")
+    def _threshold(self, name: str, kind: str) -> float:
+        given, scale = getattr(self, name), SCALES[kind]
+        if given is None:
+            return getattr(scale, name)
+        if not scale.unit and isinstance(given, str):
+            raise ValueError(f"explore.uncertainty.{name}: given {given!r}: the {scale.name} is a number without unit")
+        if scale.unit and not isinstance(given, str):
+            raise ValueError(
+                f"explore.uncertainty.{name}: given {given!r}: the {scale.name} needs its unit, such as '0.2 eV/A'"
+            )
+        value = parse(given, "force") if isinstance(given, str) else given
+        if value <= 0:
+            raise ValueError(f"explore.uncertainty.{name}: given {given!r}: must be larger than 0")
+        return value
 
 
 class Explore(Dynamics):
     """MD with the potential of the generation before, looking for what it does not know."""
 
-    engine: Literal["auto", "ace", "pace"] = Field(
+    engine: Literal["auto", "built-in", "pace"] = Field(
         "auto",
-        description="ace: the built-in evaluator; pace: LAMMPS ML-PACE; auto: pace where LAMMPS has it",
+        description="built-in: the evaluator in Python; pace: LAMMPS ML-PACE; auto: pace where LAMMPS has it",
     )
     walkers: dict[Name, Walker] = Field(min_length=1, description="runs by name")
-    gamma_every: int = Field(10, ge=1, description="steps between extrapolation grades")
-    gamma_select: float = Field(2.0, gt=0, description="frames above it become candidates")
-    gamma_break: float = Field(25.0, gt=0, description="above it the run stops")
+    uncertainty: UncertaintySettings = UncertaintySettings()
     candidates: int = Field(60, ge=1, description="most candidates per run")
-
-    @model_validator(mode="after")
-    def _ordered(self):
-        if self.gamma_break <= self.gamma_select:
-            raise ValueError(
-                f"gamma_break ({self.gamma_break:g}) must be larger than gamma_select ({self.gamma_select:g})"
-            )
-        return self
-
-
-class Select(Settings):
-    """Which candidates are worth a label."""
-
-    kind: Literal["extrapolation_grade", "random"] = Field(
-        "extrapolation_grade", description="MaxVol on the extrapolation grade, or the random baseline"
-    )
-    budget: int = Field(60, ge=1, description="labels per generation, audit not counted")
-    audit: int = Field(20, ge=0, description="random frames that were not selected, labelled as a check")
 
 
 class Assess(Settings):
@@ -368,6 +197,13 @@ class Loop(Settings):
         "until", description="until: stop when converged; fixed: always all generations"
     )
     generations: int = Field(8, ge=0, le=999, description="at most (until) or exactly (fixed)")
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**31,
+        description="of exploration and selection alone, so that members of a study share their "
+        "boxes, pool and first labels; null: that of the run",
+    )
 
 
 class Budget(Settings):
@@ -380,38 +216,6 @@ class Budget(Settings):
     def limits(self) -> dict[str, float]:
         """What is limited; nothing by default."""
         return self.model_dump(exclude_none=True)
-
-
-class Tolerance(Settings):
-    """Largest deviation of the density from the reference, beyond two standard errors."""
-
-    train: float = Field(2.0, gt=0, description="percent, trained systems")
-    transfer: float = Field(4.0, gt=0, description="percent, longer chains")
-
-
-class Produce(Dynamics):
-    """Production MD with the final potential and with the reference."""
-
-    npt: Time = Field("200 ps", description="for the density")
-    nvt: Time = Field("100 ps", description="for structure and dynamics, with real masses")
-    settle: Time = Field("10 ps", description="before sampling, in each ensemble")
-    sample_every: Time = Field("250 fs", description="between stored frames")
-    nvt_timestep: Time = Field("0.5 fs", le=2, description="time step of the run with real masses")
-    density_tolerance_percent: Tolerance = Tolerance()
-
-    def arguments(self, system: System) -> dict[str, Any]:
-        """Arguments of `md.produce.produce`."""
-        return {
-            "temperature": system.temperature,
-            "pressure_atm": system.pressure,
-            "npt_fs": self.npt,
-            "nvt_fs": self.nvt,
-            "settle_fs": self.settle,
-            "sample_every_fs": self.sample_every,
-            "timestep_fs": self.timestep,
-            "nvt_timestep_fs": self.nvt_timestep,
-            "hydrogen_mass": self.hydrogen_mass,
-        }
 
 
 class Cluster(Settings):
@@ -429,41 +233,32 @@ class Cluster(Settings):
     container: str | None = Field(None, min_length=1, description="container image of all rules; with --sdm apptainer")
 
 
-def _kind(trainer: Any) -> Any:
-    """The kind of trainer, the built-in one where none is given."""
-    return trainer.get("kind", "ace") if isinstance(trainer, dict) else getattr(trainer, "kind", None)
-
-
-Trainer = Annotated[
-    Annotated[ACE, Tag("ace")] | Annotated[Pacemaker, Tag("pacemaker")],
-    Discriminator(
-        _kind,
-        custom_error_type="kind",
-        custom_error_message="Input should be {expected}",
-        custom_error_context={"expected": "'ace' or 'pacemaker'"},
-    ),
-]
-
-
 class Config(Settings):
     """Everything a run needs to know."""
 
     run: Name = Field(description="results go to results/{run}")
     seed: int = Field(1, ge=0, lt=2**31, description="all random numbers derive from it")
     systems: dict[Name, System] = Field(min_length=1, description="boxes by name")
-    force_field: ForceField = ForceField()
+    force_field: ForceField = Field(
+        FORCE_FIELDS.settings("gaff2")(),
+        description="the classical force field: it equilibrates, explores first, and can label",
+    )
     equilibration: Equilibration = Equilibration()
     reference: Reference
     pool: Pool = Pool()
     label: Label = Label()
-    trainer: Trainer = Field(ACE(), description="how potentials are made")
+    trainer: Trainer = Field(TRAINERS.settings("ace")(), description="how potentials are made")
     explore: Explore
-    select: Select = Select()
+    select: Select = Field(
+        SELECTORS.settings("extrapolation_grade")(), description="which candidates are worth a label"
+    )
     assess: Assess = Assess()
     loop: Loop = Loop()
     budget: Budget = Budget()
     produce: Produce = Produce()
+    properties: Properties = Properties()
     cluster: Cluster = Cluster()
+    study: Study | None = Field(None, description="several runs that differ in some keys, in one plan")
 
     @field_validator("systems")
     @classmethod
@@ -485,11 +280,57 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
-    def _engine_runs_the_potential(self):
-        if self.explore.engine == "ace" and getattr(self.trainer, "embedding", "linear") != "linear":
+    def _properties_have_runs(self):
+        ensembles = set(self.produce.by_ensemble())
+        for kind in self.properties.model_fields_set:
+            settings = getattr(self.properties, kind)
+            if settings is not None and settings.ensemble not in ensembles:
+                raise ValueError(
+                    f"properties.{kind}: is measured in {settings.ensemble}, and produce.runs has none: add one, "
+                    f"or give properties.{kind}: null"
+                )
+        return self
+
+    @property
+    def loop_seed(self) -> int:
+        """Of exploration and selection."""
+        return self.seed if self.loop.seed is None else self.loop.seed
+
+    @property
+    def uncertainty(self) -> Uncertainty:
+        """What exploration asks the potentials that this config's trainer makes."""
+        return self.explore.uncertainty.resolved(self.trainer.gives())
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self):
+        """What one part needs, another must give; both keys are named."""
+        trainer, gives = self.trainer, self.trainer.gives()
+        asked = self.uncertainty.kind
+        if asked != "none" and asked not in gives:
+            more = (
+                "trainer.committee: 4 (two at least)"
+                if asked == "committee" and hasattr(trainer, "committee")
+                else ("explore.uncertainty.kind: " + " or ".join([*sorted(gives & SCALES.keys()), "none"]))
+            )
             raise ValueError(
-                "explore.engine: ace runs linear potentials only, and trainer.embedding is "
-                f"{self.trainer.embedding}: give explore.engine: pace (LAMMPS with ML-PACE), "
-                "or trainer.embedding: linear"
+                f"explore.uncertainty.kind: {asked} needs the {SCALES[asked].name}, which trainer.kind: {trainer.kind} "
+                f"does not give as it is: give {more}"
+            )
+        lacking = sorted(self.select.needs - gives)
+        if lacking:
+            others = [kind for kind in SELECTORS if not SELECTORS.settings(kind).needs - gives]
+            raise ValueError(
+                f"select.kind: {self.select.kind} needs {', '.join(lacking)}, which trainer.kind: {trainer.kind} does "
+                f"not give as it is: give select.kind: {' or '.join(others)}"
+            )
+        if self.explore.engine not in {"auto", *trainer.engines()}:
+            raise ValueError(
+                f"explore.engine: {self.explore.engine} does not run the potentials of trainer.kind: {trainer.kind} as "
+                f"it is: give explore.engine: {' or '.join(sorted(trainer.engines()))}"
+            )
+        if self.explore.engine == "pace" and asked == "committee":
+            raise ValueError(
+                "explore.engine: pace has no committee: give explore.engine: built-in, or "
+                "explore.uncertainty.kind: gamma"
             )
         return self

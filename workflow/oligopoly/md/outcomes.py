@@ -6,6 +6,7 @@ from typing import Literal
 OutcomeName = Literal[
     "completed",
     "gamma_break",
+    "committee_break",
     "broken_bond",
     "close_contact",
     "exploded",

@@ -11,7 +11,7 @@ from ase import Atoms
 
 from oligopoly.errors import UserError
 from oligopoly.md import legs
-from oligopoly.md.engines import Engine
+from oligopoly.md.engine import Engine
 from oligopoly.md.outcomes import Failed, Outcome
 from oligopoly.md.simulation import Conditions, Sample, Simulation, open_simulation
 from oligopoly.md.trajectory import writers

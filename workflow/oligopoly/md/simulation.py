@@ -13,7 +13,7 @@ from ase import Atoms
 
 from oligopoly.errors import UserError
 from oligopoly.md import placement
-from oligopoly.md.engines import Engine
+from oligopoly.md.engine import Engine, Score
 from oligopoly.md.lammps import start
 from oligopoly.md.outcomes import Failed
 
@@ -91,7 +91,7 @@ class Simulation:
         self.periodic = bool(atoms.pbc.all())
         if conditions.ensemble == "npt" and not self.periodic:
             raise UserError("ensemble npt needs a periodic box")
-        self.lmp = start(log)
+        self.lmp = start(log, engine.lammps_threads)
         try:
             atoms = placement.oriented(atoms)
             engine.load(self.lmp, atoms, conditions.hydrogen_mass)
@@ -163,9 +163,9 @@ class Simulation:
         """Velocities (N, 3) at present, A/fs."""
         return self.lmp.numpy.extract_atom("v")[placement.order(self.lmp)] / self.engine.units.time
 
-    def gamma(self) -> np.ndarray | None:
-        """Extrapolation grades (N,) of the present step, where the engine gives them."""
-        return self.engine.gamma(self.lmp)
+    def score(self) -> Score | None:
+        """The uncertainty at the present step, where the engine gives one."""
+        return self.engine.score(self.lmp)
 
     def sample(self) -> Sample:
         """The present moment; raises `Failed` when it holds something that is not a number."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase.data import chemical_symbols
 
+from oligopoly.md.engine import Score
 from oligopoly.md.outcomes import Outcome
 from oligopoly.md.simulation import Sample
 from oligopoly.systems.topology import BROKEN, Topology
@@ -21,7 +22,7 @@ class Watch:
 
     `bond_factor`: a bond longer than this times the sum of the covalent radii is broken.
     `contact_scale`: atoms of different molecules nearer than this times the limits in
-    `systems.topology` are fused. `gamma_break`: the largest extrapolation grade.
+    `systems.topology` are fused. `largest_score`: of the potential's uncertainty.
     """
 
     topology: Topology
@@ -30,9 +31,9 @@ class Watch:
     periodic: bool = True
     bond_factor: float = BROKEN
     contact_scale: float = 1.0
-    gamma_break: float = np.inf
+    largest_score: float = np.inf
 
-    def check(self, sample: Sample, gamma: np.ndarray | None = None) -> Outcome | None:
+    def check(self, sample: Sample, score: Score | None = None) -> Outcome | None:
         """What is wrong with this moment, the most telling first; None when nothing is."""
         topology, positions = self.topology, sample.positions
 
@@ -78,15 +79,15 @@ class Watch:
                 (),
                 sample.temperature,
             )
-        if gamma is not None:
-            worst = int(np.argmax(np.where(np.isfinite(gamma), gamma, np.inf)))
-            if not gamma[worst] <= self.gamma_break:
-                return stop(
-                    "gamma_break",
-                    f"the extrapolation grade of {self._name(worst)} is {gamma[worst]:.3g}, above {self.gamma_break:g}",
-                    (worst,),
-                    gamma[worst],
-                )
+        if score is not None and not score.frame <= self.largest_score:
+            unit = f" {score.unit}" if score.unit else ""
+            return stop(
+                f"{score.kind}_break",
+                f"the {score.name} of {self._name(score.atom)} is {score.frame:.3g}, "
+                f"above {self.largest_score:g}{unit}",
+                (score.atom,),
+                score.frame,
+            )
         return None
 
     def _closest(self, positions, cell):

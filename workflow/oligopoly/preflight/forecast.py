@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from ase import Atoms
 from rdkit import Chem
 
-from oligopoly.budget import amount
 from oligopoly.config.models import Config
-from oligopoly.label.cost import Costs
+from oligopoly.labelling.cost import Costs
+from oligopoly.operations.budget import amount
 from oligopoly.preflight.findings import Finding
 
 # Seconds of a core, where no probe measured: MD per step and atom on one core of 2026, and Snakemake's start on a node.
 CLASSICAL, LEARNED, START_S = 1.5e-6, 12e-6, 8.0
 EQUILIBRATION_FS = 1.56e6  # the 21 steps at scale 1
 PAIR_FRAMES = 11  # structures of one pair of molecules pushed together
-FIT_S = 3e-7  # per force component and basis function squared over 1000, both of all structures: see `_fit`
 BYTES = 70  # per atom and stored frame, extended XYZ
 FRAME_FS = 200.0  # between stored frames of exploration
 
@@ -86,13 +85,14 @@ def forecast(config: Config, measured: dict[str, float], cores: dict[str, int]) 
         total.add("collect", 1, 5)
         total.wall += 2 * total.add("assess", 1, 10 + 200 * largest * learned)
     production = 0.0
-    engines = {"ace": learned} | ({"reference": classical} if config.label.labeler.kind == "classical" else {})
+    engines = {"learned": learned} | ({"reference": classical} if config.label.labeler.runs_md else {})
     for size in sizes.values():
-        npt = (config.produce.npt + config.produce.settle) / config.produce.timestep
-        nvt = (config.produce.nvt + config.produce.settle) / config.produce.nvt_timestep
-        frames = (config.produce.npt + config.produce.nvt) / config.produce.sample_every
+        runs = [(run, run.timestep or config.produce.timestep) for run in config.produce.runs.values()]
+        steps = sum((run.duration + config.produce.settle) / timestep for run, timestep in runs)
+        frames = sum(run.duration for run, _ in runs) / config.produce.sample_every
         for per_step in engines.values():
-            production = max(production, md("produce", 1, size, npt + nvt, per_step, frames))
+            hours = md("produce", config.produce.replicates, size, steps, per_step, frames)
+            production = max(production, hours)
         total.add("properties", 1, 30)
     total.wall += production
     for rule in ("contact_scan", "final", "provenance", "report"):
@@ -187,6 +187,4 @@ def _labels(total: Forecast, config: Config, structures: list[Atoms], cores: int
 
 
 def _fit(total: Forecast, config: Config, train: int, cores: int) -> float:
-    """The normal equations: force components times functions squared; functions of two elements."""
-    functions = 2 * config.trainer.functions
-    return total.add("fit", 1, 20 + FIT_S * 3 * train * (functions / 1000) ** 2 * 1000 / cores, cores)
+    return total.add("fit", 1, config.trainer.guess_seconds(3 * train, cores), cores)

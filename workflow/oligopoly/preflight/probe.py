@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from oligopoly import provenance
+from oligopoly import versions
 from oligopoly.preflight.findings import Finding, attempt
 from oligopoly.seeds import derive
 
@@ -45,7 +45,7 @@ def probe(where: str, config: dict[str, Any], threads: int) -> tuple[list[Findin
             )
         if where == config["cluster"]["sampling"]:
             remedy = "see explore.engine in the config, and docs/software.md for a LAMMPS with ML-PACE"
-            found += attempt("tiny MD with a learned potential", lambda: _learned(config, box, facts), remedy)
+            found += attempt("tiny MD with a learned potential", lambda: _learned(config, box, threads, facts), remedy)
     return found, facts
 
 
@@ -53,8 +53,9 @@ class _Box:
     """A small box of the first training system at the density of a liquid, and frames of its MD."""
 
     def __init__(self, config: dict[str, Any], folder: Path):
+        from oligopoly.forcefields.engine import Classical
+        from oligopoly.forcefields.registry import FORCE_FIELDS
         from oligopoly.md import trajectory
-        from oligopoly.md.engines import Classical
         from oligopoly.md.run import run_md
         from oligopoly.md.simulation import Conditions
         from oligopoly.systems.box import read_box
@@ -63,27 +64,29 @@ class _Box:
 
         self.folder, self.data, self.system = folder, folder / "built.data", folder / "system.json"
         self.name, system = next((n, s) for n, s in config["systems"].items() if s["role"] == "train")
+        force_field = FORCE_FIELDS.read(config["force_field"])
         chain = {key: system[key] for key in ("repeat_unit", "end_groups", "degree_of_polymerisation")}
         build_system(
-            self.data, self.system, **chain, chains=1, charges=config["force_field"]["charges"],
+            self.data, self.system, **chain, chains=1, force_field=force_field,
             seed=derive(config["seed"], "preflight"),
         )  # fmt: skip
         alone = len(read_box(self.data, Topology.read(self.system)))
         build_system(
             self.data, self.system, **chain, chains=max(2, round(ATOMS / alone)),
-            charges=config["force_field"]["charges"], seed=derive(config["seed"], "preflight"),
+            force_field=force_field, seed=derive(config["seed"], "preflight"),
         )  # fmt: skip
         self.topology = Topology.read(self.system)
         start = read_box(self.data, self.topology)
         squeezed = Conditions("npt", TEMPERATURE, 1.0, pressure_atm=1000.0)
         run = {"topology": self.topology, "seed": 1, "out_dir": folder / "md"}
         _, dense = run_md(
-            Classical(self.data), start, conditions=squeezed, duration_fs=0.1 * SETTLE_STEPS,
+            Classical(self.data, force_field.create()), start, conditions=squeezed, duration_fs=0.1 * SETTLE_STEPS,
             sample_every_fs=0.1 * SETTLE_STEPS, settle_fs=0.9 * SETTLE_STEPS, **run,
         )  # fmt: skip
         begin = time.perf_counter()
         _, self.atoms = run_md(
-            Classical(self.data), dense, conditions=Conditions("nvt", TEMPERATURE, 1.0), duration_fs=10 * STEPS,
+            Classical(self.data, force_field.create()), dense, conditions=Conditions("nvt", TEMPERATURE, 1.0),
+            duration_fs=10 * STEPS,
             sample_every_fs=STEPS, **run,
         )  # fmt: skip
         self.seconds = (time.perf_counter() - begin) / (10 * STEPS) / len(dense)
@@ -122,25 +125,20 @@ def _gpu_name() -> str:
 
 
 def _software() -> Iterable[Finding]:
-    import importlib.metadata
     import sys
 
-    versions = []
-    for name in provenance.PACKAGES:
-        try:
-            versions.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            versions.append(f"{name} (no version)")
-    yield Finding("software", f"Python {sys.version.split()[0]} at {sys.executable}; {', '.join(versions)}")
+    found = versions.installed(versions.ALWAYS)
+    told = ", ".join(f"{name} {found.get(name, '(no version)')}" for name in versions.ALWAYS)
+    yield Finding("software", f"Python {sys.version.split()[0]} at {sys.executable}; {told}")
 
 
 def _label(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, float]) -> Iterable[Finding]:
-    from oligopoly.label.labeler import create
+    from oligopoly.labelers.registry import create
 
     settings = config["label"]["labeler"]
     molecule = box.atoms[box.topology.molecules == box.topology.molecules[0]]
     molecule = Atoms(numbers=molecule.numbers, positions=molecule.positions)
-    labeler = create(**settings, threads=threads, data=str(box.data), system=str(box.system))
+    labeler = create(settings, threads=threads, data=str(box.data), system=str(box.system))
     begin = time.perf_counter()
     label = labeler.label(molecule)
     labeler.close()
@@ -160,12 +158,15 @@ def _label(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, flo
         )  # fmt: skip
 
 
-def _learned(config: dict[str, Any], box: _Box, facts: dict[str, float]) -> Iterable[Finding]:
-    from oligopoly.ace.fit import Weights, fit
-    from oligopoly.label.classical import ClassicalLabeler
-    from oligopoly.md.engines import PairPACE, learned
+def _learned(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, float]) -> Iterable[Finding]:
+    from oligopoly.config.load import checked
+    from oligopoly.labelers.classical import ClassicalLabeler
+    from oligopoly.md.external import External
     from oligopoly.md.lammps import start
     from oligopoly.md.simulation import Conditions, open_simulation
+    from oligopoly.potentials.registry import open_potential
+    from oligopoly.potentials.uncertainty import SCALES
+    from oligopoly.trainers.registry import train as train_potential
 
     lmp = start()
     styles = [style for style in ("pace", "pace/extrapolation") if lmp.has_style("pair", style)]
@@ -173,26 +174,31 @@ def _learned(config: dict[str, Any], box: _Box, facts: dict[str, float]) -> Iter
     lmp.close()
     yield Finding("LAMMPS", f"version {version}, pair styles {', '.join(styles) or 'without pace'}")
     with ClassicalLabeler(box.data, box.system) as labeler:
-        train = [_labelled(atoms, labeler.label(atoms)) for atoms in box.frames]
-    prefix = box.folder / "potential"
-    fit(train, [], prefix, functions=FUNCTIONS, cutoff=config["trainer"]["cutoff"], weights=Weights())
-    every = config["explore"]["gamma_every"]
-    engine = learned(config["explore"]["engine"], f"{prefix}.yaml", f"{prefix}.asi", every)
-    grades = []
+        frames = [_labelled(atoms, labeler.label(atoms)) for atoms in box.frames]
+    whole = checked(config)
+    manifest = train_potential(whole.trainer.quick(), frames, [], box.folder / "potential")
+    potential, uncertainty = open_potential(manifest.folder / "manifest.json"), whole.uncertainty
+    engine = potential.engine(uncertainty, whole.explore.engine, threads)
+    every, scores = uncertainty.every, []
     with open_simulation(engine, box.atoms, Conditions("nvt", TEMPERATURE, 0.5), 1) as simulation:
         simulation.ensemble(2 * STEPS)
         for number in range(2 * STEPS // every):
             if number == STEPS // every:
                 begin = time.perf_counter()
             simulation.advance(every)
-            grades.append(simulation.gamma())
+            scores.append(simulation.score())
     facts["learned"] = (time.perf_counter() - begin) / STEPS / len(box.atoms)
-    name = "LAMMPS ML-PACE" if isinstance(engine, PairPACE) else "the built-in engine"
-    if any(grade is None for grade in grades) or not max(float(np.max(grade)) for grade in grades) > 0:
-        remedy = "explore.engine: ace, or a LAMMPS whose pair_style pace/extrapolation and fix pair work"
-        yield Finding("gamma", "", f"{name} gives no extrapolation grade: exploration would learn nothing", remedy)
-    else:
-        yield Finding("gamma", f"up to {max(float(np.max(grade)) for grade in grades):.2f} from {name}")
+    name = "the built-in engine" if isinstance(engine, External) else "LAMMPS ML-PACE"
+    if uncertainty.kind != "none":
+        scale = SCALES[uncertainty.kind]
+        if any(score is None for score in scores) or not max(score.frame for score in scores) > 0:
+            remedy = "explore.engine: built-in, or a LAMMPS whose pair_style pace/extrapolation and fix pair work"
+            yield Finding(
+                uncertainty.kind, "", f"{name} gives no {scale.name}: exploration would learn nothing", remedy
+            )
+        else:
+            most = max(score.frame for score in scores)
+            yield Finding(uncertainty.kind, f"{scale.name} up to {most:.2f} {scale.unit}".rstrip() + f" from {name}")
     yield Finding("tiny MD with a learned potential", f"{len(box.atoms)} atoms, {2 * STEPS} steps with {name}")
 
 

@@ -1,12 +1,82 @@
-"""Mean squared displacements of segments and of whole chains."""
+"""Mean squared displacements of repeat units and of whole chains."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import tidynamics
 
 from oligopoly.errors import UserError
+from oligopoly.plotting.shown import NAMES, Picture, Shown, Words
+from oligopoly.properties.contract import ENGINES, Check, Context, PropertySettings, Run
 
 LAGS = 30  # lag times reported, evenly spaced on the logarithmic axis
 FACTOR = np.sqrt(2)  # the exponent at t is the slope between t / FACTOR and t * FACTOR
+
+
+class Settings(PropertySettings):
+    """Mean squared displacements, in NVT with the real masses."""
+
+    ensemble: ClassVar[Literal["npt", "nvt"]] = "nvt"
+
+    def create(self) -> "Displacements":
+        return Displacements()
+
+
+class Displacements:
+    """The property as `properties.contract.Property` has it."""
+
+    def measure(self, runs: Sequence[Run], context: Context, engine: str) -> dict[str, Any]:
+        """As `displacements`; chains of replicates are averaged as those of one run."""
+        topology = context.topology
+        return _averaged(
+            [
+                displacements(
+                    run.trajectory.positions, run.trajectory.cells, run.trajectory.times, topology.masses,
+                    topology.molecules, topology.repeat_units,
+                )
+                for run in runs
+            ]
+        )  # fmt: skip
+
+    def compare(self, reference: dict[str, Any], learned: dict[str, Any], context: Context) -> dict[str, Any]:
+        """They are compared by eye: dynamics has no tolerance yet."""
+        return {}
+
+    def checks(self, found: dict[str, Any], context: Context) -> list[Check]:
+        """None."""
+        return []
+
+    def overview(self, everything: dict[str, dict[str, Any]]) -> Iterable[Shown]:
+        """Each system has its own."""
+        return ()
+
+    def details(self, system: str, found: dict[str, Any]) -> Iterable[Shown]:
+        """Displacements and their exponents."""
+        curves = {engine: found[engine] for engine in ENGINES if "lag_ps" in found.get(engine, {})}
+        if not curves:
+            yield Words("The mean squared displacement could not be measured.", soft=True)
+            return
+        yield Picture(
+            figure(curves),
+            f"{system}: mean squared displacement of repeat units and of chain centres of mass in "
+            "NVT with real masses, motion of the whole box removed; errors over chains.",
+            f"mean squared displacements of {system}",
+        )
+
+
+def _averaged(found: list[dict]) -> dict[str, Any]:
+    """Curves of replicates as one; their errors are over chains, which are independent."""
+    if len(found) == 1:
+        return found[0]
+    result: dict[str, Any] = {"lag_ps": found[0]["lag_ps"]}
+    for kind in ("segments", "chains"):
+        result[kind] = {}
+        for key, error in (("msd_A2", "error_A2"), ("exponent", "exponent_error")):
+            result[kind][key] = np.mean([one[kind][key] for one in found], axis=0).tolist()
+            errors = [one[kind][error] for one in found]
+            known = all(one is not None for one in errors)
+            result[kind][error] = (np.sqrt(np.sum(np.square(errors), axis=0)) / len(found)).tolist() if known else None
+    return result
 
 
 def centres(positions, masses, groups) -> np.ndarray:
@@ -67,6 +137,8 @@ def displacements(positions, cells, times, masses, molecules, repeat_units) -> d
     chain_of_segment = np.zeros(segments.max() + 1, int)
     chain_of_segment[segments] = molecules
 
+    from tidynamics import msd
+
     last = frames // 2
     lags = np.unique(np.geomspace(1, last, LAGS).round().astype(int))
     result = {"lag_ps": (lags * steps.mean() / 1000).tolist()}
@@ -76,7 +148,7 @@ def displacements(positions, cells, times, masses, molecules, repeat_units) -> d
         ("chains", molecules, np.arange(chains)),
     ):
         middles = centres(path, masses, groups)
-        curves = np.array([tidynamics.msd(middles[:, k]) for k in range(middles.shape[1])])
+        curves = np.array([msd(middles[:, k]) for k in range(middles.shape[1])])
         per_chain = np.array([curves[owner == c].mean(axis=0) for c in range(chains)])
         result[name] = _summary(per_chain[:, : last + 1], lags)
     return result
@@ -104,3 +176,48 @@ def _summary(per_chain, lags) -> dict:
     jackknife = np.array([local_exponent(curve, lags) for curve in without])
     spread = np.sqrt((chains - 1) / chains * ((jackknife - jackknife.mean(axis=0)) ** 2).sum(axis=0))
     return result | {"error_A2": error[lags].tolist(), "exponent_error": spread.tolist()}
+
+
+def figure(found: dict):
+    """MSD of segments and chains (left) and their local exponents (right), both engines."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    from oligopoly.plotting.style import LEARNED, MUTED, REFERENCE, panels
+
+    drawn, (left, right) = panels(2, 3.3)
+    for engine, colour, style in (("reference", REFERENCE, "-"), ("learned", LEARNED, "--")):
+        one = found.get(engine)
+        if not one or "missing" in one:
+            continue
+        t = np.array(one["lag_ps"])
+        for kind, marker in (("segments", "o"), ("chains", "^")):
+            curve = one[kind]
+            for ax, key, error_key in (
+                (left, "msd_A2", "error_A2"),
+                (right, "exponent", "exponent_error"),
+            ):
+                ax.errorbar(
+                    t, curve[key], curve[error_key], color=colour, ls=style, marker=marker, ms=3,
+                    lw=1, elinewidth=0.7, capsize=1.2, markerfacecolor=(
+                        colour if kind == "segments" else "white"),
+                    label=f"{NAMES[engine]}, {kind}",
+                )  # fmt: skip
+    for ax in (left, right):
+        ax.set_xscale("log")
+        ax.set_xlabel("lag time t (ps)")
+    left.set_yscale("log")
+    for axis in (left.xaxis, left.yaxis, right.xaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda t, _: f"{t:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    left.set_ylabel("mean squared displacement (Å²)")
+    right.set_ylabel("local exponent d ln MSD / d ln t")
+    right.set_ylim(0, 2.1)
+    for value, name in ((0.5, "Rouse"), (1, "diffusion"), (2, "ballistic")):
+        right.axhline(value, color=MUTED, lw=0.6, ls=":", zorder=0)
+        right.text(
+            1.01, value, name, transform=right.get_yaxis_transform(), fontsize=8, color=MUTED,
+            ha="left", va="center",
+        )  # fmt: skip
+    left.legend()
+    return drawn

@@ -1,14 +1,127 @@
 """Pair distribution functions within and between molecules."""
 
+from collections.abc import Iterable, Sequence
 from itertools import combinations_with_replacement
+from typing import Any, ClassVar, Literal
 
-import freud
 import numpy as np
 from ase.cell import Cell
 from ase.data import chemical_symbols
 
 from oligopoly.errors import UserError
+from oligopoly.plotting.shown import NAMES, Picture, Shown, Table, Words
 from oligopoly.properties import statistics
+from oligopoly.properties.contract import Check, Context, PropertySettings, Run, Tolerance
+
+FARTHEST = 12.0  # A
+
+
+class Settings(PropertySettings):
+    """g(r) of every pair of elements, within molecules and between them."""
+
+    ensemble: ClassVar[Literal["npt", "nvt"]] = "nvt"
+
+    tolerance_percent: Tolerance = Tolerance(train=4.0, transfer=6.0)
+
+    def create(self) -> "PairDistributions":
+        return PairDistributions(self)
+
+
+class PairDistributions:
+    """The property as `properties.contract.Property` has it."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+
+    def measure(self, runs: Sequence[Run], context: Context, engine: str) -> dict[str, Any]:
+        """As `pair_distributions`, up to 12 A or half the box, averaged over replicates."""
+        topology = context.topology
+        found = [
+            pair_distributions(run.trajectory.positions, run.trajectory.cells, topology.numbers, topology.molecules)
+            for run in runs
+        ]
+        return found[0] if len(found) == 1 else _averaged(found)
+
+    def compare(self, reference: dict[str, Any], learned: dict[str, Any], context: Context) -> dict[str, Any]:
+        """`difference` of each pair of elements, on the distances that both reach."""
+        bins = min(len(reference["r_A"]), len(learned["r_A"]))
+        r = learned["r_A"][:bins]
+
+        def cut(curve: dict) -> dict:
+            return {key: values[:bins] for key, values in curve.items()}
+
+        pairs = {
+            pair: {
+                kind: difference(r, cut(reference["pairs"][pair][kind]), cut(two), within=kind == "intra")
+                for kind, two in kinds.items()
+            }
+            for pair, kinds in learned["pairs"].items()
+            if pair in reference["pairs"]
+        }
+        return {"pairs": pairs, "tolerance_percent": getattr(self.settings.tolerance_percent, context.role)}
+
+    def checks(self, found: dict[str, Any], context: Context) -> list[Check]:
+        """Between molecules no pair may sit elsewhere beyond noise; within them, torsions and dimensions are asked."""
+        if "comparison" not in found:
+            return []
+        c = found["comparison"]
+        apart = {pair: kinds["inter"] for pair, kinds in c["pairs"].items() if "inter" in kinds}
+        if not apart:
+            return []
+        worst = max(apart, key=lambda pair: apart[pair]["share"] - 2 * apart[pair]["noise"])
+        share, noise = 100 * apart[worst]["share"], 100 * apart[worst]["noise"]
+        limit = c["tolerance_percent"] + 2 * noise
+        return [
+            Check(
+                "rdf",
+                "g(r) between molecules",
+                f"{worst}: {share:.1f} % of pairs elsewhere, {noise:.1f} % by chance",
+                f"within {c['tolerance_percent']:g} % + 2 x chance = {limit:.1f} %",
+                # where chance alone moves more pairs than are allowed to, nothing is known
+                bool(share <= limit) if noise <= c["tolerance_percent"] else None,
+            )
+        ]
+
+    def overview(self, everything: dict[str, dict[str, Any]]) -> Iterable[Shown]:
+        """Each system has its own."""
+        return ()
+
+    def details(self, system: str, found: dict[str, Any]) -> Iterable[Shown]:
+        """Curves, and how far they lie apart."""
+        if "pairs" not in found.get("learned", {}):
+            yield Words(f"g(r) could not be measured: {found.get('missing', 'there is no run')}", soft=True)
+            return
+        yield Picture(
+            figure(found),
+            f"{system}: pair distribution functions between molecules (normalised to 1 for "
+            "uncorrelated molecules) and within them (density of partners over the element's mean "
+            "density). Bands: one standard error, from the autocorrelation time of each bin and, within molecules, "
+            "from the scatter of the chains.",
+            f"pair distribution functions of {system}",
+        )
+        rows = [
+            (pair, kind, f"{100 * c['share']:.1f} %", f"{100 * c['noise']:.1f} %")
+            for pair, kinds in reversed((found.get("comparison") or {"pairs": {}})["pairs"].items())
+            for kind, c in kinds.items()
+        ]
+        if rows:
+            caption = "Share of pairs that the potential puts at another distance, and what statistics alone give"
+            yield Table(("pair", "molecules", "pairs elsewhere", "of which noise"), rows, caption, (2, 3))
+
+
+def _averaged(found: list[dict]) -> dict[str, Any]:
+    """Curves of replicates as one, with errors as `statistics.over_replicates`."""
+    bins = min(len(one["r_A"]) for one in found)
+    result: dict[str, Any] = {"r_A": found[0]["r_A"][:bins], "pairs": {}}
+    for pair, kinds in found[0]["pairs"].items():
+        result["pairs"][pair] = {}
+        for kind in kinds:
+            curves = [one["pairs"][pair][kind] for one in found]
+            g, errors = (np.array([curve[key][:bins] for curve in curves]) for key in ("g", "error"))
+            joined = [statistics.over_replicates(g[:, b], errors[:, b]) for b in range(bins)]
+            mean, error = zip(*joined, strict=True)
+            result["pairs"][pair][kind] = {"g": list(mean), "error": list(error)}
+    return result
 
 
 def largest_radius(cells) -> float:
@@ -28,16 +141,18 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
     a box of any size. intra: density of partners within the molecule over the mean density of that
     element in the box, so 4 pi rho_b int g r^2 dr counts the partners; it falls to zero.
     A chain's own periodic image counts as another chain. Each bin's error is from its own
-    autocorrelation time over the frames.
+    autocorrelation time over the frames; within molecules, the scatter over chains counts if it is larger.
 
     Returns {"r_A": [...], "pairs": {"C-H": {"inter": {"g", "error"}, "intra": {...}}}}.
     Raises UserError when r_max reaches beyond half the box or there are fewer than two frames.
     """
+    import freud
+
     positions, cells = np.asarray(positions, float), np.asarray(cells, float)
     numbers, molecules = np.asarray(numbers), np.asarray(molecules)
     limit = largest_radius(cells)
     if r_max is None:
-        r_max = min(12.0, 0.999 * limit)
+        r_max = min(FARTHEST, 0.999 * limit)
     if r_max > limit:
         raise UserError(f"g(r) up to {r_max:.2f} A needs a box of twice that; half is {limit:.2f}.")
     if len(positions) < 2:
@@ -65,6 +180,7 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
     ideal = np.stack([np.array(between, float), np.array(every, float)], axis=1)
 
     g = np.zeros((len(positions), len(pairs), 2, bins))
+    of_chain = np.zeros((len(pairs), molecules.max() + 1, bins))
     for f, (points, cell) in enumerate(zip(positions, cells, strict=True)):
         # freud wants the first cell vector along x.
         standard, rotation = Cell(cell).standard_form()
@@ -83,15 +199,25 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
         histogram = np.bincount(index, minlength=len(pairs) * 2 * bins)
         histogram = histogram.reshape(len(pairs), 2, bins)
         density = ideal / abs(np.linalg.det(cell))
+        own = within == 1
         with np.errstate(divide="ignore", invalid="ignore"):
             g[f] = np.nan_to_num(histogram / (density[:, :, None] * shells))
+            index = (pair_of[species[i], species[j]] * of_chain.shape[1] + molecules[i]) * bins + bin_of
+            counted = np.bincount(index[own], minlength=of_chain.size).reshape(of_chain.shape)
+            of_chain += np.nan_to_num(counted / (density[:, 1, None, None] * shells)) / len(positions)
 
     result = {"r_A": (0.5 * (edges[1:] + edges[:-1])).tolist(), "pairs": {}}
     for k, (a, b) in enumerate(pairs):
         name = f"{chemical_symbols[elements[a]]}-{chemical_symbols[elements[b]]}"
         if elements[a] == 1 and elements[b] != 1:  # C-H, not H-C
             name = "-".join(reversed(name.split("-")))
-        result["pairs"][name] = {kind: _mean_curve(g[:, k, index]) for index, kind in enumerate(("inter", "intra"))}
+        curves = {kind: _mean_curve(g[:, k, index]) for index, kind in enumerate(("inter", "intra"))}
+        chains = of_chain.shape[1]
+        if chains > 1:
+            # g is the sum over chains; its error by their scatter counts where they change too slowly for time to tell
+            scatter = of_chain[k].std(axis=0, ddof=1) * np.sqrt(chains)
+            curves["intra"]["error"] = np.maximum(curves["intra"]["error"], scatter).tolist()
+        result["pairs"][name] = curves
     return result
 
 
@@ -121,3 +247,43 @@ def difference(r, first: dict, second: dict, within: bool = False) -> dict:
         "share": float(np.sum(abs(one - two)) / whole),
         "noise": float(np.sqrt(2 / np.pi) * np.sum(np.hypot(error_one, error_two)) / whole),
     }
+
+
+def figure(found: dict):
+    """Inter- and intramolecular g(r) of each pair of elements, with bands of one standard error."""
+    from oligopoly.plotting.style import FULL, LEARNED, MUTED, REFERENCE, panels
+
+    engines = {engine: found[engine] for engine in ("reference", "learned") if "pairs" in found.get(engine, {})}
+    pairs = dict(reversed(engines["learned"]["pairs"].items()))  # heavy atoms first
+    r = np.array(engines["learned"]["r_A"])
+    columns = min(len(pairs), 3)
+    rows = -(-len(pairs) // columns)
+    drawn, axes = panels(columns, 2.3 * 2 * rows, rows=2 * rows, width=FULL * columns / 3)
+    for ax in axes:
+        ax.set_visible(False)
+    for k, (name, kinds) in enumerate(pairs.items()):
+        for line, kind in enumerate(("inter", "intra")):
+            ax = axes[(2 * (k // columns) + line) * columns + k % columns]
+            ax.set_visible(True)
+            for engine, colour, style in (("reference", REFERENCE, "-"), ("learned", LEARNED, "--")):
+                curve = engines.get(engine, {"pairs": {}})["pairs"].get(name, {}).get(kind)
+                if curve is None:
+                    continue
+                r, g, error = (np.array(values) for values in (engines[engine]["r_A"], curve["g"], curve["error"]))
+                ax.fill_between(r, g - error, g + error, color=colour, alpha=0.2, lw=0)
+                ax.plot(r, g, style, color=colour, lw=1.1)
+            if kind == "inter":
+                ax.axhline(1, color=MUTED, lw=0.6, zorder=0)
+                ax.set_xlim(1.5, r[-1])
+            else:
+                inside = np.flatnonzero(np.array(kinds[kind]["g"]) > 0)
+                ax.set_xlim(0.8, r[inside[-1]] + 0.3 if len(inside) else r[-1])
+            ax.set_ylim(bottom=0)
+            ax.set_title(f"{name}, {kind}molecular", fontsize=9.5)
+            ax.set_xlabel("r (Å)")
+            ax.set_ylabel("g(r)")
+    if "reference" in engines:
+        axes[0].plot([], [], color=REFERENCE, label="reference")
+    axes[0].plot([], [], "--", color=LEARNED, label=NAMES["learned"])
+    drawn.legend(loc="outside upper center", ncols=2)
+    return drawn

@@ -6,14 +6,19 @@ blocks is no substitute: eight blocks of a 60 ps run halve the true error of a l
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 # Fewer correlation times than this and neither tau nor the error are known (Sokal 1997, section 3
 # asks for ~1000 tau; 20 is where the error of the error reaches 30-40 %).
 SHORTEST_RUN = 20
+# Fewer relaxation times of single chains than this, and a run still remembers how they were at its start.
+SHORTEST_RELAXATION = 5
+# Fewer replicates than this say nothing about their own scatter.
+REPLICATES = 3
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,66 @@ def mean(series, name: str = "the series", quiet: bool = False, tau: float | Non
     )
 
 
+def over_chains(runs: Sequence[np.ndarray], spacing_ps: float, name: str) -> dict[str, Any]:
+    """Mean over time, chains and replicates of what each chain has, with an error that covers slow motion.
+
+    runs : per replicate (F, M), of M chains in F frames `spacing_ps` apart. Three errors are made: over time, from the
+    autocorrelation time of the chains' mean; over chains, from the scatter of their own means, since chains are
+    independent and time is not, where a run is shorter than the slowest motion; over replicates, from
+    REPLICATES on. The largest is `error`.
+
+    `relaxation_ps` is the correlation time of a single chain: the longer of that of its own series, and of what the
+    scatter of the chains' means needs, T <scatter of means> / (2 <scatter in all>), which sees motion slower than the
+    run. `known` is False where the run is shorter than SHORTEST_RELAXATION of these (a single chain: SHORTEST_RUN), for
+    then it tells of its start; `warning` says so.
+
+    Returns value, error, error_time, error_chains, error_replicates, relaxation_ps, run_ps, samples, known, warning.
+    Raises ValueError for values that are not finite or fewer than two frames.
+    """
+    together = [mean(run.mean(axis=1), name, quiet=True) for run in runs]
+    value = float(np.mean([one.value for one in together]))
+    errors = {"time": float(np.sqrt(np.sum([one.error**2 for one in together])) / len(runs))}
+    means = np.concatenate([run.mean(axis=0) for run in runs])
+    frames, length = len(runs[0]), len(runs[0]) * spacing_ps
+    taus = [integrated_time(run[:, m]) for run in runs for m in range(run.shape[1])]
+    relaxation = float(np.mean(taus)) * spacing_ps
+    if len(means) > 1:
+        errors["chains"] = float(means.std(ddof=1) / np.sqrt(len(means)))
+        scatter = np.mean([((run - value) ** 2).mean() for run in runs])
+        if scatter > 0:
+            relaxation = max(relaxation, float(means.var(ddof=1) / scatter) * length / 2)
+    if len(runs) >= REPLICATES:
+        errors["replicates"] = float(np.std([one.value for one in together], ddof=1) / np.sqrt(len(runs)))
+    least = SHORTEST_RELAXATION if len(means) > 1 else SHORTEST_RUN
+    known = bool(length >= least * relaxation)
+    warning = None
+    if not known:
+        warning = (
+            f"{name} changes within about {relaxation:.2g} ps in a chain, and a run lasted {length:.3g} ps: too short "
+            f"to know it ({least} times as long is needed)."
+        )
+    return {
+        "value": value,
+        "error": max(errors.values()),
+        **{f"error_{kind}": errors.get(kind) for kind in ("time", "chains", "replicates")},
+        "relaxation_ps": relaxation,
+        "run_ps": length,
+        "samples": frames * len(means),
+        "known": known,
+        "warning": warning,
+    }
+
+
+def over_replicates(values: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
+    """Mean of replicates and its error: from their own errors, or, if that is larger, from the scatter of REPLICATES
+    of them or more."""
+    count = len(values)
+    error = float(np.sqrt(np.sum(np.square(errors))) / count)
+    if count >= REPLICATES:
+        error = max(error, float(np.std(values, ddof=1) / np.sqrt(count)))
+    return float(np.mean(values)), error
+
+
 def blocking(series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Block averages of `series` (N,) after H. Flyvbjerg, H. G. Petersen, JCP 91 (1989) 461.
 
@@ -189,6 +254,8 @@ def share(wrong: int, of: int, confidence: float = 0.95) -> tuple[float, float, 
         raise ValueError(f"{wrong} of {of} is not a share.")
     if of == 0:
         return float("nan"), 0.0, 1.0
+    from scipy import stats
+
     tail = (1 - confidence) / 2
     low = stats.beta.ppf(tail, wrong, of - wrong + 1) if wrong > 0 else 0.0
     high = stats.beta.ppf(1 - tail, wrong + 1, of - wrong) if wrong < of else 1.0

@@ -1,6 +1,11 @@
 """Pieces of HTML: a page, sections, tables, figures. Everything stays within the one file."""
 
 from html import escape
+from typing import NamedTuple
+
+from oligopoly.plotting import style
+from oligopoly.plotting.numbers import quantity
+from oligopoly.plotting.shown import Picture, Shown, Table
 
 CSS = """
 :root { --ink: #1b1b1b; --soft: #626262; --line: #d9d9d9; --good: #00734f; --bad: #b3400a; }
@@ -86,13 +91,40 @@ def details(summary: str, body: str) -> Html:
     return Html(f"<details><summary>{text(summary)}</summary>{body}</details>")
 
 
-def section(identifier: str, title: str, *parts: str) -> tuple[str, str, Html]:
-    """(identifier, title, HTML) of a section."""
+def show(made, caption: str, alt: str) -> Html:
+    """A matplotlib figure, embedded."""
+    return figure(style.data_uri(made), caption, alt)
+
+
+def shown(one: Shown) -> Html:
+    """What a property shows."""
+    if isinstance(one, Picture):
+        return show(one.figure, one.caption, one.alt)
+    if isinstance(one, Table):
+        return table(one.header, one.rows, one.numbers, one.caption)
+    return missing(one.text) if one.soft else paragraph(one.text)
+
+
+def number(value) -> str:
+    """A number for a cell; empty where there is none."""
+    return "" if value is None else quantity(value)
+
+
+class Section(NamedTuple):
+    """A part of the page."""
+
+    identifier: str
+    title: str
+    body: Html
+
+
+def section(identifier: str, title: str, *parts: str) -> Section:
+    """A section of HTML parts; empty ones are left out."""
     body = "\n".join(part for part in parts if part)
-    return identifier, title, Html(f'<section id="{identifier}"><h2>{text(title)}</h2>{body}</section>')
+    return Section(identifier, title, Html(f'<section id="{identifier}"><h2>{text(title)}</h2>{body}</section>'))
 
 
-def page(title: str, opening: str, sections: list[tuple[str, str, Html]]) -> str:
+def page(title: str, opening: str, sections: list[Section]) -> str:
     """The whole page."""
     links = "".join(f'<a href="#{i}">{text(t)}</a>' for i, t, _ in sections)
     return (

@@ -4,18 +4,21 @@ import csv
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from oligopoly.md.trajectory import read_thermo
+from oligopoly import layout
+from oligopoly.config.renamed import current
+from oligopoly.report.earlier import current_properties, current_scan
 
 
 @dataclass
 class Generation:
-    """One turn of the loop. `walkers` by name: {"stop": ..., "gamma": ...}; `composition` counts
+    """One turn of the loop. `walkers` by name: {"stop": ..., "scores": ...}; `composition` counts
     training frames by (system, generation, sampler)."""
 
     number: int
@@ -39,7 +42,7 @@ class Generation:
 
 @dataclass
 class Results:
-    """A run. `production` by system and engine: thermo tables of the NPT runs."""
+    """A run."""
 
     folder: Path
     config: dict
@@ -48,7 +51,6 @@ class Results:
     scans: dict[str, dict]
     provenance: dict | None
     timings: list[dict]
-    production: dict[str, dict[str, dict]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -65,50 +67,84 @@ class Results:
         return next((g for g in reversed(self.generations) if g.assess), None)
 
 
-def read(folder: str | Path) -> Results:
-    """Read `results/{run}`, however far the run has come."""
+def read(folder: str | Path, owners: Mapping[str, tuple[str, str]] | None = None) -> Results:
+    """Read `results/{run}`, however far the run has come.
+
+    owners: of a member of a study, by rule the runs that made its files of generation 0 and of later ones.
+    """
     folder = Path(folder)
+    results = _results_of(folder, owners)
+    numbers = {int(path.name[4:]) for root in results for path in root.glob("gen_[0-9][0-9][0-9]")}
+    if owners:  # of others it has what it would have made itself
+        numbers = {n for n in numbers if (folder / layout.VERDICT.format(gen=f"{n:03d}")).exists() or n == 0}
     config_file = folder / "config.yaml"
     return Results(
         folder=folder,
-        config=(yaml.safe_load(config_file.read_text()) or {}) if config_file.exists() else {},
-        generations=[_generation(path) for path in sorted(folder.glob("gen_[0-9][0-9][0-9]"))],
+        config=current(yaml.safe_load(config_file.read_text()) or {})[0] if config_file.exists() else {},
+        generations=[_generation(folder, number, owners) for number in sorted(numbers)],
         properties=_properties(folder / "properties"),
-        scans={p.stem.partition(".")[2] or "all": _json(p) for p in sorted(folder.glob("final/contact_scan*.json"))},
+        scans={
+            p.stem.partition(".")[2] or "all": current_scan(json.loads(p.read_text()))
+            for p in sorted(folder.glob("final/contact_scan*.json"))
+        },
         provenance=_json(folder / "final" / "provenance.json"),
         timings=_timings(folder / "benchmarks"),
-        production=_production(folder / "produce"),
     )
 
 
-def _generation(folder: Path) -> Generation:
-    train = Counter(_origins(folder / "dataset" / "train.extxyz"))
+def _results_of(folder: Path, owners: Mapping[str, tuple[str, str]] | None) -> list[Path]:
+    """The folders of all runs that made something for this one."""
+    return [folder] + [_root(folder, run) for pair in (owners or {}).values() for run in pair]
+
+
+def _root(folder: Path, run: str) -> Path:
+    """The folder of another run of the same results."""
+    results = next((parent for parent in folder.parents if parent.name == layout.RESULTS), folder.parent)
+    return results / run
+
+
+def _generation(folder: Path, number: int, owners: Mapping[str, tuple[str, str]] | None) -> Generation:
+    gen = f"{number:03d}"
+
+    def at(template: str, **more: str) -> Path:
+        rule = layout.stage_of(template).rule
+        root = _root(folder, owners[rule][0 if number == 0 else 1]) if owners and rule in owners else folder
+        return root / template.format(gen=gen, **more)
+
+    train = Counter(_origins(at(layout.TRAIN)))
     walkers = {}
-    for path in sorted((folder / "explore").glob("*")):
+    for path in sorted(at(layout.STOP, system="*", walker="*").parents[1].glob("*")):
         if path.is_dir():
             walkers[path.name] = {
                 "stop": _json(path / "stop.json"),
-                "gamma": _arrays(path / "gamma.npz"),
+                "scores": _scores(path),
             }
-    labels = folder / "labels"
-    files = sorted(labels.glob("*.outcomes.tsv")) + sorted(labels.glob("*/outcomes.tsv"))
-    whole = labels / "outcomes.tsv"
+    whole = at(layout.OUTCOMES)
+    files = sorted(whole.parent.glob("*.outcomes.tsv")) + sorted(whole.parent.glob("*/outcomes.tsv"))
     return Generation(
-        number=int(folder.name.removeprefix("gen_")),
-        metrics=_json(folder / "potential" / "metrics.json"),
-        assess=_json(folder / "assess.json"),
-        predictions=_arrays(folder / "potential" / "predictions.npz"),
-        ledger=_table(folder / "selection" / "ledger.tsv"),
+        number=number,
+        metrics=_json(at(layout.METRICS)),
+        assess=_json(at(layout.VERDICT)),
+        predictions=_arrays(at(layout.PREDICTIONS)),
+        ledger=_table(at(layout.LEDGER)),
         outcomes=_table(whole) if whole.exists() else [r for f in files for r in _table(f)],
         walkers=walkers,
         composition=train,
-        held_out=sum(1 for _ in _origins(folder / "dataset" / "test.extxyz")),
+        held_out=sum(1 for _ in _origins(at(layout.TEST))),
     )
+
+
+def _scores(walker: Path) -> dict | None:
+    """Largest scores of a run, `largest` (M,) of the `kind`; before there were kinds, gamma alone had a file."""
+    found, old = _arrays(walker / "scores.npz"), _arrays(walker / "gamma.npz")
+    if found is not None:
+        return {"kind": str(found["kind"]), "largest": found["largest"]}
+    return None if old is None else {"kind": "gamma", "largest": old["gamma_max"]}
 
 
 def _properties(folder: Path) -> dict[str, dict]:
     """By system, those trained on first."""
-    found = {p.stem: _json(p) for p in sorted(folder.glob("*.json"))}
+    found = {p.stem: current_properties(json.loads(p.read_text())) for p in sorted(folder.glob("*.json"))}
     return dict(sorted(found.items(), key=lambda item: item[1]["role"] != "train"))
 
 
@@ -164,6 +200,7 @@ def _timings(folder: Path) -> list[dict]:
                     "seconds": _number(row.get("s")),
                     "cpu": _number(row.get("cpu_time")),
                     "memory": _number(row.get("max_rss")),
+                    "cores": _number(row.get("threads")) or 1.0,
                     "ended": path.stat().st_mtime,
                 }
             )
@@ -175,10 +212,3 @@ def _number(text) -> float | None:
         return float(text)
     except (TypeError, ValueError):
         return None  # Snakemake writes NA or - for jobs too short to be sampled
-
-
-def _production(folder: Path) -> dict:
-    tables: dict = {}
-    for path in sorted(folder.glob("*/*/npt/thermo.tsv")):
-        tables.setdefault(path.parts[-4], {})[path.parts[-3]] = read_thermo(path)
-    return tables

@@ -2,19 +2,10 @@
 
 from dataclasses import dataclass
 
-from oligopoly.properties.contacts import hole
-from oligopoly.report.numbers import quantity
+from oligopoly.plotting.numbers import quantity
+from oligopoly.properties.contacts import scan_holes
+from oligopoly.properties.contract import Check
 from oligopoly.report.results import Results
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was required: what was found, what was allowed, and whether it held."""
-
-    what: str
-    found: str
-    required: str
-    passed: bool | None
 
 
 @dataclass(frozen=True)
@@ -38,23 +29,30 @@ def judge(results: Results) -> Verdict:
             checks,
         )
     failed = [c for c in checks if c.passed is False]
+    unknown = [c for c in checks if c.passed is None]
+    passed = len(checks) - len(failed) - len(unknown)
     systems = ", ".join(results.properties)
+    compared = all(found.get("compared", True) for found in results.properties.values())
     if failed:
         headline = (
             f"Do not trust this potential yet: {len(failed)} of {len(checks)} checks failed "
-            f"({'; '.join(c.what for c in failed)})."
+            f"({'; '.join(c.what for c in failed)})" + (f", {len(unknown)} are not known." if unknown else ".")
+        )
+    elif not compared:
+        headline = (
+            f"All {passed} checks passed that can be made without MD of the reference method: the liquids of "
+            f"{systems} are the potential's own word."
+        )
+    elif unknown:
+        headline = (
+            f"Nothing failed for {systems}: {passed} of {len(checks)} checks passed, and {len(unknown)} are not known "
+            f"({'; '.join(c.what for c in unknown)})."
         )
     else:
         headline = f"The potential holds for {systems}: all {len(checks)} checks passed."
-    compared = all(p.get("compared", True) for p in results.properties.values())
-    if not compared and not failed:
-        decided = sum(c.passed is not None for c in checks)
-        headline = (
-            f"All {decided} checks passed that can be made without MD of the reference method: the liquids of "
-            f"{systems} are the potential's own word."
-        )
-    words = [f"{name}: {' '.join(p['sentences'])}" for name, p in results.properties.items()]
-    return Verdict(not failed if compared or failed else None, headline, _story(results) + words, checks)
+    words = [f"{name}: {' '.join(found['sentences'])}" for name, found in results.properties.items()]
+    holds = False if failed else None if unknown or not compared else True
+    return Verdict(holds, headline, _story(results) + words, checks)
 
 
 def _story(results: Results) -> list[str]:
@@ -90,6 +88,7 @@ def _loop(results: Results) -> list[Check]:
         return []
     return [
         Check(
+            c.get("code", "criterion"),
             f"generation {last.name}: {c['name']}",
             quantity(c["value"], c["error"], c["unit"]),
             f"limit {quantity(c['limit'], unit=c['unit'])}",
@@ -107,41 +106,20 @@ def _contacts(results: Results) -> list[Check]:
         if holes:
             low = min(h["barrier_eV"] for h in holes)
             found = f"{len(holes)} of {len(scan['pairs'])} pairs, behind {low:.2f} eV"
-        checks.append(Check(f"{system}: no hole between molecules", found, "none behind 1 eV", not holes))
+        checks.append(Check("contacts", f"{system}: no hole between molecules", found, "none behind 1 eV", not holes))
     return checks
-
-
-def scan_holes(scan: dict) -> list[dict]:
-    """Holes of the pairs of a contact scan."""
-    found = [hole(pair["distances"], pair["reference_eV"], pair["ace_eV"]) for pair in scan["pairs"]]
-    return [h for h in found if h]
 
 
 def _liquids(results: Results) -> list[Check]:
     checks = []
-    for system, properties in results.properties.items():
-        for engine, key in (("ACE", "completed"), ("reference", "reference_completed")):
-            ended = properties["stability"][key]
+    for system, found in results.properties.items():
+        for engine, key in (("learned potential", "completed"), ("reference", "reference_completed")):
+            ended = found["stability"].get(key)
             if ended is None:
                 continue
-            found = "yes" if ended else "no"
-            checks.append(Check(f"{system}: {engine} runs to their end", found, "yes", ended))
-        value = properties["density"]
-        if not properties.get("compared", True):
-            found = "not measured"
-            if "ace" in value:
-                found = f"{value['ace']['value']:.4f} ± {value['ace']['error']:.4f} g/cm³"
-            checks.append(Check(f"{system}: density", found, "nothing to compare with", None))
-            continue
-        if "missing" in value:
-            checks.append(Check(f"{system}: density", "not measured", "", False))
-            continue
-        checks.append(
-            Check(
-                f"{system}: density",
-                f"{value['deviation_percent']:+.1f} ± {value['sigma_percent']:.1f} %",
-                f"within {value['tolerance_percent']:g} % + {value['sigmas']:g}σ = {value['allowed_percent']:.1f} %",
-                value["passed"],
+            checks.append(
+                Check(f"{key}.{system}", f"{system}: {engine} runs to its end", "yes" if ended else "no", "yes", ended)
             )
-        )
+        for check in found["checks"]:
+            checks.append(Check(**check | {"what": f"{system}: {check['what']}"}))
     return checks

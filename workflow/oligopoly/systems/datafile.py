@@ -41,6 +41,11 @@ class Chain:
     def __len__(self) -> int:
         return len(self.types)
 
+    @property
+    def has_impropers(self) -> bool:
+        """Whether LAMMPS needs an improper style for it."""
+        return len(self.topology["Impropers"]) > 0
+
 
 def write(path: str | Path, chain: Chain, positions: np.ndarray, cell: np.ndarray | None, title: str = "") -> None:
     """Write n = len(positions) / len(chain) molecules.

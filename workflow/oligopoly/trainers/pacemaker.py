@@ -1,375 +1,129 @@
-"""The real pacemaker as a trainer: non-linear embeddings and optimised radial functions.
+"""pacemaker, which is installed beside oligopoly (envs/pacemaker.yaml)."""
 
-pacemaker (python-ace; Lysogorskiy et al., npj Comput. Mater. 7, 97 (2021); Bochkarev et al., Phys. Rev. Mater. 6,
-013804 (2022)) is not part of oligopoly: its programs are run from an environment of their own, see
-envs/pacemaker.yaml. What needs its Python is in `with_pyace`.
-"""
-
-import json
-import os
-import re
-import shutil
-import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-import yaml
 from ase import Atoms
+from pydantic import Field
 
-from oligopoly.ace.metrics import Labels, labels, record
-from oligopoly.ace.rows import WALL, Weights
-from oligopoly.ace.survey import inner_radii, reference_energies, survey
 from oligopoly.errors import UserError
-from oligopoly.files import atomic, beside, write_text
-from oligopoly.progress import Progress
-from oligopoly.survival import dies_with_parent
+from oligopoly.files import beside
+from oligopoly.potentials.manifest import Manifest
+from oligopoly.quantities import EnergyPerAtom, Force, Length
+from oligopoly.trainers import ace
+from oligopoly.trainers.contract import TrainerSettings
+from oligopoly.trainers.weights import RankLimits
 
-# Largest n and l by rank, of which pacemaker keeps as many functions as are asked for.
-RANK_LIMITS = ([15, 6, 4, 3], [0, 5, 4, 2])
-# E = rho_1 + sqrt(rho_2), pacemaker's own default; or E = rho, which all of oligopoly's engines evaluate.
-EMBEDDINGS = {
-    "linear": {"ndensity": 1, "fs_parameters": [1, 1]},
-    "finnis-sinclair": {"ndensity": 2, "fs_parameters": [1, 1, 1, 0.5]},
-}
-# Outer part of a core's radius over which it is blended in.
-CORE_BLEND = 0.25
-HELPER = Path(__file__).with_name("with_pyace.py")
-HOW_TO_INSTALL = (
-    "Install it with `mamba env create -n pacemaker -f envs/pacemaker.yaml` and give the folder of that environment "
-    "in trainer.environment, or run Snakemake with `--sdm conda`. (`pip install pyace` gets an unrelated package.)"
-)
+if TYPE_CHECKING:
+    from oligopoly.ace.rows import Weights
 
 
-class Programs(NamedTuple):
-    """pacemaker's programs, and the Python they run in."""
+class Settings(TrainerSettings):
+    """Atomic cluster expansion fitted by pacemaker, which is installed beside oligopoly (envs/pacemaker.yaml)."""
 
-    python: Path
-    pacemaker: Path
-    pace_activeset: Path
+    conda: ClassVar[str] = "pacemaker"
 
-
-def programs(environment: str | None = None) -> Programs:
-    """The programs in the folder `environment` (of a conda or virtual environment), or else on the PATH.
-
-    Raises UserError where there are none.
-    """
-    if environment is not None:
-        folder = Path(environment).expanduser().resolve() / "bin"
-        if not folder.is_dir():
-            raise UserError(f"trainer.environment: {environment} is no conda or virtual environment. {HOW_TO_INSTALL}")
-    else:
-        found = shutil.which("pacemaker")
-        if found is None:
-            raise UserError(f"trainer.kind: no program `pacemaker` is on the PATH. {HOW_TO_INSTALL}")
-        folder = Path(found).resolve().parent
-    all_of_them = Programs(*(folder / name for name in ("python", "pacemaker", "pace_activeset")))
-    for path in all_of_them:
-        if not path.exists():
-            raise UserError(f"trainer.kind: pacemaker's installation is broken: no {path}. {HOW_TO_INSTALL}")
-    return all_of_them
-
-
-def check_installation(environment: str | None = None, backend: str = "tensorpot") -> dict[str, str]:
-    """Versions of pacemaker and of what its `backend` needs; imports all of it, which takes seconds.
-
-    Raises UserError that says what is missing or broken and how to install it.
-    """
-    python = programs(environment).python
-    done = subprocess.run([python, HELPER, "check", backend], capture_output=True, text=True, env=_environment(1))
-    lines = done.stdout.strip().splitlines()
-    found = json.loads(lines[-1]) if done.returncode == 0 and lines else {}
-    if not found or "problem" in found:
-        problem = found.get("problem") or (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        without = " (or set trainer.backend: pyace, which needs no TensorFlow but is slow)"
-        hint = without if re.search("tensor", problem) else ""
-        raise UserError(f"trainer.kind: pacemaker of {python.parent} cannot be used{hint}: {problem}. {HOW_TO_INSTALL}")
-    return found
-
-
-def write_input(
-    path: str | Path,
-    *,
-    elements: Sequence[str],
-    functions: int,
-    cutoff: float,
-    n_max: Sequence[int] | None,
-    l_max: Sequence[int] | None,
-    embedding: str,
-    optimise_radial: bool,
-    force_share: float,
-    regularisation: float,
-    iterations: int,
-    backend: str,
-    batch_size: int,
-    train: str,
-    test: str | None,
-) -> None:
-    """pacemaker's input file; `train` and `test` are tables of structures that carry their weights.
-
-    `functions` per element, `cutoff` in Angstrom, `force_share` is pacemaker's kappa.
-    """
-    if n_max is None or l_max is None:
-        n_max, l_max = RANK_LIMITS
-    data = {"filename": train} | ({"test_filename": test} if test else {})
-    content = {
-        "cutoff": cutoff,
-        "seed": 1,  # nothing is random: all coefficients start from zero
-        "potential": {
-            "deltaSplineBins": 0.001,
-            "elements": list(elements),
-            "embeddings": {"ALL": {"npot": "FinnisSinclairShiftedScaled", **EMBEDDINGS[embedding]}},
-            "bonds": {
-                "ALL": {
-                    "radbase": "SBessel",
-                    "radparameters": [5.25],
-                    "rcut": cutoff,
-                    "dcut": 0.01,
-                    "NameOfCutoffFunction": "cos",
-                }
-            },
-            "functions": {
-                "number_of_functions_per_element": functions,
-                "ALL": {"nradmax_by_orders": list(n_max), "lmax_by_orders": list(l_max)},
-            },
-        },
-        "data": data,
-        "fit": {
-            "loss": {"kappa": force_share, "L1_coeffs": regularisation, "L2_coeffs": regularisation},
-            "optimizer": "BFGS",
-            "maxiter": iterations,
-            # weights are normalised, so gradients are small from the start
-            "options": {"gtol": 1e-10, "disp": True},
-            "trainable_parameters": "ALL" if optimise_radial else "func",
-        },
-        "backend": {"evaluator": backend, "batch_size": batch_size, "display_step": 50},
-    }
-    write_text(path, yaml.safe_dump(content, sort_keys=False))
-
-
-def weigh(atoms: Atoms, weights: Weights) -> tuple[float, np.ndarray]:
-    """Weights of the energy per atom and of each atom's force (N,): 1/sigma^2, less on a wall, as in `ace.rows`."""
-    weights = weights.of(atoms)
-    wall = 1.0 + (np.linalg.norm(labels(atoms).forces, axis=1) / WALL) ** 2
-    sigma = weights.energy if atoms.pbc.all() else weights.energy_cluster
-    return 1.0 / (sigma * wall.max()) ** 2, 1.0 / (weights.force * wall) ** 2
-
-
-def save_frames(path: str | Path, frames: Sequence[Atoms], E0: dict[str, float], weights: Weights) -> None:
-    """Write frames for `with_pyace`: an npz of all atoms in a row, `energy` without E0, and the weights."""
-    weighed = [weigh(atoms, weights) for atoms in frames]
-    arrays = {
-        "sizes": [len(atoms) for atoms in frames],
-        "numbers": np.concatenate([atoms.numbers for atoms in frames]),
-        "positions": np.concatenate([atoms.positions for atoms in frames]),
-        "cells": [np.asarray(atoms.cell) for atoms in frames],
-        "periodic": [bool(atoms.pbc.all()) for atoms in frames],
-        "energy": [labels(atoms).energy - _isolated(atoms, E0) for atoms in frames],
-        "forces": np.concatenate([labels(atoms).forces for atoms in frames]),
-        "w_energy": [energy for energy, _ in weighed],
-        "w_forces": np.concatenate([forces for _, forces in weighed]),
-    }
-    with atomic(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays)
-
-
-def run(command: Sequence[str | Path], folder: Path, threads: int, iterations: int | None = None) -> None:
-    """Run a program in `folder`, print what it prints, and say how far it is if it counts `iterations`.
-
-    Raises UserError with its last words if it fails.
-    """
-    progress = Progress(iterations, "pacemaker", "iterations") if iterations else None
-    last = ""
-    with subprocess.Popen(
-        list(map(str, command)),
-        cwd=folder,
-        env=_environment(threads),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        preexec_fn=dies_with_parent,
-    ) as process:
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            last = line.strip() or last
-            counted = re.search(r"Iteration\s+#(\d+)", line)
-            if progress and counted:
-                progress.update(int(counted[1]) - progress.done)
-    if process.returncode:
-        name = Path(command[1] if Path(command[0]).name == "python" else command[0]).name
-        raise UserError(f"{name} failed in {folder} (exit code {process.returncode}): {last}")
-
-
-def read_back(folder: Path) -> dict:
-    """What pacemaker wrote about its fit in metrics.txt: iterations, loss, and its own errors on what it trained on."""
-    header, *_, last = (line.split() for line in (folder / "metrics.txt").read_text().splitlines())
-    row = dict(zip(header, last, strict=True))
-    return {
-        "iterations": int(row["iter_num"]),
-        "loss": float(row["loss"]),
-        "parameters": int(row["ncoefs"]),
-        "energy_rmse_meV_atom": 1e3 * float(row["rmse_epa"]),
-        "force_rmse_meV_A": 1e3 * float(row["rmse_f_comp"]),
-    }
-
-
-def fit(
-    train: Sequence[Atoms],
-    test: Sequence[Atoms],
-    prefix: str | Path,
-    *,
-    functions: int = 300,
-    cutoff: float = 5.0,
-    n_max: Sequence[int] | None = None,
-    l_max: Sequence[int] | None = None,
-    embedding: str = "finnis-sinclair",
-    optimise_radial: bool = True,
-    weights: Weights = Weights(),
-    regularisation: float = 1e-8,
-    iterations: int = 1000,
-    backend: str = "tensorpot",
-    batch_size: int = 20,
-    environment: str | None = None,
-    threads: int = 1,
-) -> dict:
-    """Fit with pacemaker and write the same files as `ace.fit.fit`, which the arguments follow.
-
-    The loss is that of `ace.fit` but for the stress, which pacemaker does not fit: the expected errors in `weights`
-    give each energy and force its weight, and pacemaker's kappa follows. Afterwards each pair gets a ZBL core as in
-    `ace.survey.inner_radii`. pacemaker works in `{prefix}.pacemaker/`, where its input, log and
-    running metrics stay. Errors in the metrics are of the finished potential, by pyace.
-
-    Raises UserError for missing labels, too few environments, or a pacemaker that fails.
-    """
-    begun = time.perf_counter()
-    prefix = Path(prefix).resolve()
-    tools = programs(environment)
-    helper = [tools.python, HELPER]
-    labelled = list(train)
-    train, test = ([atoms for atoms in frames if len(atoms) > 1] for frames in (train, test))
-    found = survey(labelled, cutoff)
-    elements = found.elements
-    _check(train, test, elements, functions)
-    E0, _ = reference_energies(found)
-    inner = inner_radii(found, cutoff)
-
-    folder = prefix.with_name(prefix.name + ".pacemaker")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    parts = {name: frames for name, frames in (("train", train), ("test", test)) if frames}
-    for name, frames in parts.items():
-        save_frames(folder / f"{name}.npz", frames, E0, weights)
-        run([*helper, "dataset", f"{name}.npz", f"{name}.pckl.gzip"], folder, threads)
-    write_input(
-        folder / "input.yaml",
-        elements=elements,
-        functions=functions,
-        cutoff=cutoff,
-        n_max=n_max,
-        l_max=l_max,
-        embedding=embedding,
-        optimise_radial=optimise_radial,
-        force_share=_force_share(train, weights),
-        regularisation=regularisation,
-        iterations=iterations,
-        backend=backend,
-        batch_size=batch_size,
-        train="train.pckl.gzip",
-        test="test.pckl.gzip" if test else None,
+    kind: Literal["pacemaker"]
+    environment: str | None = Field(
+        None,
+        min_length=1,
+        description="folder of the conda or virtual environment that has pacemaker; default: the one on the PATH, "
+        "or of `--sdm conda`",
     )
-    run([tools.pacemaker, "input.yaml", "-o", "fitted.yaml", "--no-predict"], folder, threads, iterations)
-    fitted = time.perf_counter()
-    core = {"E0": E0, "r_in": {f"{a} {b}": r for (a, b), r in inner.items()}, "delta_in": CORE_BLEND}
-    write_text(folder / "core.json", json.dumps(core))
-    run([*helper, "finish", "fitted.yaml", "core.json", "potential.yaml", "potential.yace"], folder, threads)
-    _add_E0(folder / "potential.yace", elements, E0)
-    # every environment counts, as in `ace.active_set`: by default pacemaker leaves out those it fits badly
-    run([tools.pace_activeset, "potential.yaml", "-d", "train.pckl.gzip", "--all-atoms"], folder, threads)
-    spanned = time.perf_counter()
-    predicted: dict[str, list[Labels]] = {"train": [], "test": []}
-    for name, frames in parts.items():
-        run([*helper, "predict", "potential.yaml", f"{name}.npz", f"{name}.predicted.npz"], folder, threads)
-        predicted[name] = _predictions(folder / f"{name}.predicted.npz", frames, E0)
+    backend: Literal["tensorpot", "pyace"] = Field(
+        "tensorpot", description="tensorpot: TensorFlow; pyace: without, for a few functions only"
+    )
+    embedding: Literal["finnis-sinclair", "linear"] = Field(
+        "finnis-sinclair",
+        description="finnis-sinclair: E = rho_1 + sqrt(rho_2), which only engine pace runs; linear: E = rho",
+    )
+    optimise_radial: bool = Field(True, description="fit the radial functions too")
+    functions: int = Field(300, ge=5, description="basis functions per element and density")
+    cutoff: Length = Field("5 A", description="of the potential")
+    ranks: RankLimits | None = Field(None, description="default: n up to 15, 6, 4, 3; l up to 0, 5, 4, 2")
+    sigma_force: Force = Field("0.1 eV/A", description="expected error of a force component")
+    sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom, periodic")
+    sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom, cluster")
+    regularisation: float = Field(1e-8, ge=0, lt=1, description="L1 and L2 coefficients of pacemaker's loss")
+    iterations: int = Field(1000, ge=1, description="of BFGS, at most")
+    batch_size: int = Field(20, ge=1, description="structures per batch; less takes less memory")
 
-    facts = {
-        "pacemaker": read_back(folder) | {"embedding": embedding, "backend": backend},
-        "n_functions": functions * len(elements),
-        "functions_per_element": dict.fromkeys(elements, functions),
-        "cutoff_A": cutoff,
-        "E0_eV": E0,
-        "inner_radii_A": {f"{a}-{b}": radius for (a, b), radius in inner.items()},
-        "seconds": {
-            "fit": round(fitted - begun, 2),
-            "active_set": round(spanned - fitted, 2),
-            "total": round(time.perf_counter() - begun, 2),
-        },
-    }
-    for suffix in (".yaml", ".yace", ".asi"):
-        os.replace(folder / f"potential{suffix}", beside(prefix, suffix))
-    result = record(prefix, {"train": train, "test": test}, predicted, facts)
-    for data in (*folder.glob("*.npz"), *folder.glob("*.gzip")):
-        data.unlink()
-    return result
+    def gives(self) -> frozenset[str]:
+        return frozenset({"gamma", "descriptors"})
 
+    def engines(self) -> frozenset[str]:
+        return frozenset({"built-in", "pace"} if self.embedding == "linear" else {"pace"})
 
-def _check(train: list[Atoms], test: list[Atoms], elements: list[str], functions: int) -> None:
-    """Raise UserError for what pacemaker would fail on, hours later or in words of its own."""
-    if not train:
-        raise UserError("There are no training frames of more than one atom.")
-    for atoms in (*train, *test):
-        known = labels(atoms)
-        if known.energy is None or known.forces is None:
-            raise UserError(f"pacemaker needs energy and forces of every frame; {atoms.symbols} lacks one of them.")
-        if atoms.pbc.any() and not atoms.pbc.all():
-            raise UserError(f"pacemaker needs frames that are periodic in all directions or none: {atoms.symbols}.")
-    unknown = sorted({symbol for atoms in test for symbol in atoms.symbols} - set(elements))
-    if unknown:
-        raise UserError(f"The test frames contain {unknown}, which no training frame does.")
-    for element in elements:
-        count = sum(atoms.get_chemical_symbols().count(element) for atoms in train)
-        if count < functions:
+    def files(self) -> dict[str, str]:
+        return {role: name for role, name in ace.FILES.items() if role != "checkpoint"}
+
+    def check(self) -> None:
+        from oligopoly.potentials.pace import installed
+        from oligopoly.trainers.pacemaker_fit import check_installation
+
+        check_installation(self.environment, self.backend)
+        if self.embedding != "linear" and not installed():
             raise UserError(
-                f"{count} atoms of {element} in the training frames are too few for an active set of {functions} "
-                "functions: label more structures, or lower trainer.functions."
+                f"trainer.embedding: {self.embedding} needs a LAMMPS with the ML-PACE package, which this one lacks: "
+                "install LAMMPS from conda-forge, or give trainer.embedding: linear"
             )
 
+    def quick(self) -> ace.Settings:
+        return ace.Settings(cutoff=f"{self.cutoff} A").quick()
 
-def _force_share(train: list[Atoms], weights: Weights) -> float:
-    """pacemaker's kappa: it normalises energy and force weights to a sum of 1 each, and this undoes it."""
-    weighed = [weigh(atoms, weights) for atoms in train]
-    energy, force = sum(e for e, _ in weighed), sum(float(f.sum()) for _, f in weighed)
-    return float(force / (energy + force))
+    def guess_seconds(self, components: int, cores: int) -> float:
+        return ace.Settings(functions=self.functions).guess_seconds(components, cores)
 
+    def create(self) -> "Pacemaker":
+        return Pacemaker(self)
 
-def _predictions(path: Path, frames: list[Atoms], E0: dict[str, float]) -> list[Labels]:
-    with np.load(path) as content:
-        energy, forces, stress = content["energy"], content["forces"], content["stress"]
-    by_frame = np.split(forces, np.cumsum([len(atoms) for atoms in frames])[:-1])
-    return [
-        Labels(float(e) + _isolated(atoms, E0), f, s if atoms.pbc.all() else None)
-        for e, f, s, atoms in zip(energy, by_frame, stress, frames, strict=True)
-    ]
+    def weights(self) -> "Weights":
+        """What the loss divides errors by; pacemaker fits no stress."""
+        from oligopoly.ace.rows import Weights
 
+        return Weights(
+            force=self.sigma_force, energy=self.sigma_energy, energy_cluster=self.sigma_energy_cluster, volume=None
+        )
 
-def _add_E0(yace: Path, elements: list[str], E0: dict[str, float]) -> None:
-    """pacemaker's own `.yace` has no energies of isolated atoms; LAMMPS adds those it finds."""
-    line = "E0: [" + ", ".join(repr(float(E0[e])) for e in elements) + "]"
-    text, count = re.subn(r"^E0:.*$", line, yace.read_text(), count=1, flags=re.MULTILINE)
-    if not count:
-        raise UserError(f"{yace}: pacemaker wrote no E0, which LAMMPS reads")
-    write_text(yace, text)
-
-
-def _isolated(atoms: Atoms, E0: dict[str, float]) -> float:
-    return sum(E0[symbol] for symbol in atoms.symbols)
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `pacemaker_fit.fit` besides the weights."""
+        same = {"backend", "embedding", "optimise_radial", "functions", "cutoff"}
+        return self.model_dump(include=same | {"regularisation", "iterations", "batch_size"}) | {
+            "environment": self.environment,
+            "n_max": self.ranks.n if self.ranks else None,
+            "l_max": self.ranks.l if self.ranks else None,
+        }
 
 
-def _environment(threads: int) -> dict[str, str]:
-    number = str(threads)
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "MPLBACKEND": "agg", "PYTHONUNBUFFERED": "1"}
-    return os.environ | quiet | {
-        "OMP_NUM_THREADS": number, "TF_NUM_INTRAOP_THREADS": number, "TF_NUM_INTEROP_THREADS": "1",
-    }  # fmt: skip
+class Pacemaker:
+    """The trainer as `trainers.contract.Trainer` has it."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+
+    def train(
+        self,
+        train: Sequence[Atoms],
+        test: Sequence[Atoms],
+        folder: Path,
+        *,
+        before: Manifest | None = None,
+        threads: int = 1,
+    ) -> Manifest:
+        """See `pacemaker_fit.fit`."""
+        from oligopoly.trainers.pacemaker_fit import fit
+
+        prefix = Path(folder) / "potential"
+        metrics = fit(
+            train, test, prefix, weights=self.settings.weights(), threads=threads, **self.settings.arguments()
+        )
+        for name in ("metrics.json", "predictions.npz"):
+            beside(prefix, f".{name}").replace(prefix.with_name(name))
+        return Manifest(
+            kind="ace" if self.settings.embedding == "linear" else "pace",
+            species=sorted(metrics["functions_per_element"]),
+            cutoff=self.settings.cutoff,
+            files=self.settings.files(),
+            uncertainty=["gamma"],
+        )

@@ -1,0 +1,38 @@
+# Several runs compared: the members of the config's `study`.
+from types import SimpleNamespace
+
+if cfg.study is not None:
+
+    STUDY_RUN = f"{layout.RESULTS}/{cfg.run}"
+
+    def of_every_member(wildcards):
+        """What the study needs of its members."""
+        found = []
+        for run in CONFIGS:
+            member = SimpleNamespace(run=run, items=lambda run=run: [("run", run)])
+            found += of_every_generation(layout.METRICS, layout.PREDICTIONS, layout.VERDICT)(member)
+            if cfg.study.whole_runs:
+                found += [at(member, layout.REPORT)]
+        return found
+
+    rule study:
+        input:
+            of_every_member,
+        output:
+            html=report(f"{STUDY_RUN}/{layout.STUDY}", caption="../report/study.rst", category="oligopoly"),
+            tables=f"{STUDY_RUN}/{layout.STUDY_TABLES}",
+        log:
+            f"{STUDY_RUN}/{layout.log('study')}",
+        benchmark:
+            f"{STUDY_RUN}/{layout.benchmark('study')}"
+        params:
+            study=cfg.study.model_dump(mode="json"),
+            folders={run: f"{layout.RESULTS}/{run}" for run in CONFIGS},
+            owners=OWNERS,
+            title=cfg.run,
+        conda:
+            "../envs/oligopoly.yaml"
+        message:
+            "Comparing the members of the study"
+        script:
+            "../scripts/study.py"

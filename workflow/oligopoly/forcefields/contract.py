@@ -1,0 +1,40 @@
+"""What a classical force field is to the workflow."""
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from oligopoly.parts import PartSettings
+
+if TYPE_CHECKING:
+    from rdkit import Chem
+
+    from oligopoly.systems.datafile import Chain
+
+Purpose = Literal["md", "label"]
+
+
+class ForceFieldSettings(PartSettings):
+    """The config of a force field."""
+
+    kind: str
+
+    def create(self) -> "ForceField":
+        """The force field."""
+        raise NotImplementedError
+
+
+class ForceField(Protocol):
+    """Parameters for chains, and the LAMMPS commands that make forces of them (units real, atom_style full)."""
+
+    name: str  # as it stands in titles
+
+    def parametrise(self, mol: "Chem.Mol", described: str) -> tuple["Chain", list[str]]:
+        """Types, charges, topology and coefficients of a chain, and the element of each atom type.
+
+        Raises UserError that begins with `described` and names what has no parameters.
+        """
+
+    def commands(self, purpose: Purpose, periodic: bool, impropers: bool) -> list[str]:
+        """LAMMPS commands to give before `read_data`, the kspace style included; not periodic: open boundaries."""
+
+    def level_of_theory(self, purpose: Purpose = "label") -> dict:
+        """The settings that define the energy surface, for keys and for provenance."""

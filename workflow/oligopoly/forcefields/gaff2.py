@@ -1,0 +1,218 @@
+"""GAFF2 in LAMMPS: one energy surface for MD and for labels.
+
+RadonPy (Hayashi et al., npj Comput. Mater. 8 (2022) 222) assigns types and parameters. Gasteiger charges come from
+RDKit, of the whole chain, so that a junction of two units carries the charges of the junction and not those of capped
+monomers.
+
+Lennard-Jones is switched off between 8 and 10 A in the CHARMM way (the energy is multiplied by a
+smooth function and the force is its derivative), so that forces are the gradient of the energy; a
+plain cutoff makes the two disagree, and a tail correction would be no part of the forces. Coulomb
+is exact: PPPM in periodic boxes, all pairs in open clusters. The two purposes differ only in how
+tightly PPPM is converged.
+"""
+
+import contextlib
+import io
+import logging
+from itertools import permutations
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from oligopoly.errors import UserError
+from oligopoly.forcefields.contract import ForceFieldSettings, Purpose
+from oligopoly.systems import datafile
+
+if TYPE_CHECKING:
+    from rdkit import Chem
+
+log = logging.getLogger(__name__)
+
+INNER, OUTER = 8.0, 10.0  # A
+PPPM_ACCURACY = {"md": 1e-5, "label": 1e-7}  # of the force of two unit charges 1 A apart
+PPPM_ORDER = {"md": 5, "label": 7}
+OPEN_COULOMB = 1000.0  # A: holds every pair of any cluster
+
+
+class Settings(ForceFieldSettings):
+    """GAFF2 as RadonPy assigns it: H, C, N, O, F, P, S, Cl, Br, I in common bonding."""
+
+    kind: Literal["gaff2"] = "gaff2"
+    charges: Literal["gasteiger"] = Field("gasteiger", description="how partial charges are assigned")
+
+    def create(self) -> "GAFF2":
+        return GAFF2()
+
+
+class GAFF2:
+    """The force field as `forcefields.contract.ForceField` has it."""
+
+    name = "GAFF2, Gasteiger"
+
+    def parametrise(self, mol: "Chem.Mol", described: str) -> tuple[datafile.Chain, list[str]]:
+        """Types, charges and coefficients; the atoms of `mol` keep GAFF2's types and parameters as properties."""
+        _assign(mol, described)
+        chain, types = _parameters(mol)
+        return chain, [element for element, _ in types]
+
+    def commands(self, purpose: Purpose, periodic: bool, impropers: bool = True) -> list[str]:
+        """LAMMPS commands to give before `read_data` (the kspace style included).
+
+        `periodic` False: shrink-wrapped open boundaries and bare Coulomb of all pairs.
+        """
+        if periodic:
+            pair = [
+                f"pair_style lj/charmm/coul/long {INNER} {OUTER}",
+                f"kspace_style pppm {PPPM_ACCURACY[purpose]}",
+                f"kspace_modify order {PPPM_ORDER[purpose]}",
+                # The tables that speed up MD leave steps of 1e-7 eV in the energy.
+                f"pair_modify table {12 if purpose == 'md' else 0}",
+            ]
+        else:
+            # Its Coulomb part is switched off only between 999 and 1000 A.
+            pair = [f"pair_style lj/charmm/coul/charmm {INNER} {OUTER} {OPEN_COULOMB - 1} {OPEN_COULOMB}"]
+        return [
+            "units real",
+            "atom_style full",
+            "atom_modify map array",
+            f"boundary {'p p p' if periodic else 's s s'}",
+            *pair,
+            "pair_modify mix arithmetic",
+            "special_bonds lj 0.0 0.0 0.5 coul 0.0 0.0 0.8333333333333333",
+            "bond_style harmonic",
+            "angle_style harmonic",
+            "dihedral_style fourier",
+            *(["improper_style cvff"] if impropers else []),
+        ]
+
+    def level_of_theory(self, purpose: Purpose = "label") -> dict:
+        """The settings that define the energy surface, for keys and for provenance."""
+        return {
+            "force_field": "GAFF2 (gaff2_mod of RadonPy)",
+            "lj_switch_A": [INNER, OUTER],
+            "mixing": "arithmetic",
+            "special_lj": [0.0, 0.0, 0.5],
+            "special_coulomb": [0.0, 0.0, 5 / 6],
+            "coulomb": "pppm, open: all pairs",
+            "pppm_accuracy": PPPM_ACCURACY[purpose],
+            "pppm_order": PPPM_ORDER[purpose],
+        }
+
+
+def _assign(mol: "Chem.Mol", described: str) -> None:
+    """Give `mol` GAFF2 types, parameters and charges; UserError names what has none."""
+    from radonpy.ff.gaff2_mod import GAFF2_mod
+
+    messages = io.StringIO()
+    with contextlib.redirect_stdout(messages):
+        try:
+            forcefield = GAFF2_mod()
+            assigned = forcefield.ff_assign(mol, charge="gasteiger")
+            if assigned:
+                _complete_impropers(mol, forcefield)
+        except (KeyError, IndexError, AttributeError, ValueError) as error:
+            # RadonPy's typing rules stumble over environments they do not foresee.
+            print(f"{type(error).__name__}: {error}")
+            assigned = False
+    log.debug(messages.getvalue())
+    if assigned and all(np.isfinite(atom.GetDoubleProp("AtomicCharge")) for atom in mol.GetAtoms()):
+        return
+    said = " ".join(line.split(":", 1)[-1].strip() for line in messages.getvalue().splitlines()[:3])
+    untyped = [atom for atom in mol.GetAtoms() if not atom.HasProp("ff_type")]
+    if untyped:
+        worst = min(untyped, key=lambda atom: (atom.GetAtomicNum() == 1, atom.GetIdx()))
+        raise UserError(
+            f"{described}: GAFF2 has no type for {_name(worst)}. "
+            "It knows H, C, N, O, F, P, S, Cl, Br, I in common bonding."
+        )
+    for bond in mol.GetBonds():
+        if not bond.HasProp("ff_type"):
+            pair = " and ".join(_name(atom) for atom in (bond.GetBeginAtom(), bond.GetEndAtom()))
+            raise UserError(f"{described}: GAFF2 has no bond between {pair}.")
+    if assigned:
+        atom = next(atom for atom in mol.GetAtoms() if not np.isfinite(atom.GetDoubleProp("AtomicCharge")))
+        raise UserError(f"{described}: there is no Gasteiger charge for {_name(atom)}.")
+    raise UserError(f"{described}: GAFF2 lacks parameters ({said})")
+
+
+def _complete_impropers(mol: "Chem.Mol", forcefield) -> None:
+    # RadonPy 0.2.11 gives up on an atom when the first order of its neighbours has no improper, so
+    # that whether an ester is kept planar depends on how its SMILES was written.
+    have = {improper.a for improper in mol.impropers}
+    for atom in mol.GetAtoms():
+        neighbours = atom.GetNeighbors()
+        if len(neighbours) != 3 or atom.GetIdx() in have:
+            continue
+        for b, c, d in permutations(neighbours):
+            it = ",".join(x.GetProp("ff_type") for x in (atom, b, c, d))
+            if forcefield.set_itype(mol, a=atom.GetIdx(), b=b.GetIdx(), c=c.GetIdx(), d=d.GetIdx(), it=it):
+                break
+
+
+def _name(atom: "Chem.Atom") -> str:
+    neighbours = ", ".join(sorted(n.GetSymbol() for n in atom.GetNeighbors()))
+    what = f"{atom.GetSymbol()} (atom {atom.GetIdx()} of the chain, bonded to {neighbours}"
+    if atom.HasProp("place"):
+        fragment, place = atom.GetProp("fragment"), atom.GetIntProp("place")
+        what += f"; symbol {place} of the {fragment}'s SMILES, '*' counted"
+    return what + ")"
+
+
+def _parameters(mol: "Chem.Mol") -> tuple[datafile.Chain, list[tuple[str, str]]]:
+    """The typed chain as LAMMPS sees it, and (element, GAFF2 type) per LAMMPS atom type."""
+
+    def number(keys: list) -> tuple[list[int], list[int]]:
+        """1-based type of each entry, and the first entry of each type."""
+        first: dict = {}
+        types = [first.setdefault(key, (len(first) + 1, i))[0] for i, key in enumerate(keys)]
+        return types, [i for _, i in first.values()]
+
+    def lines(values: list[list]) -> list[str]:
+        return [
+            " ".join([str(k + 1), *(str(v) if isinstance(v, int) else f"{v:.10g}" for v in row)])
+            for k, row in enumerate(values)
+        ]
+
+    atoms, bonds = list(mol.GetAtoms()), list(mol.GetBonds())
+    types, firsts = number([(a.GetSymbol(), a.GetProp("ff_type")) for a in atoms])
+    names = [(atoms[i].GetSymbol(), atoms[i].GetProp("ff_type")) for i in firsts]
+    coefficients = {
+        "Masses": lines([[atoms[i].GetMass()] for i in firsts]),
+        "Pair Coeffs": lines(
+            [[atoms[i].GetDoubleProp("ff_epsilon"), atoms[i].GetDoubleProp("ff_sigma")] for i in firsts]
+        ),
+    }
+    bond_types, firsts = number([b.GetProp("ff_type") for b in bonds])
+    coefficients["Bond Coeffs"] = lines(
+        [[bonds[i].GetDoubleProp("ff_k"), bonds[i].GetDoubleProp("ff_r0")] for i in firsts]
+    )
+    topology = {"Bonds": [[t, b.GetBeginAtomIdx(), b.GetEndAtomIdx()] for t, b in zip(bond_types, bonds, strict=True)]}
+
+    angle_types, firsts = number([a.ff.type for a in mol.angles])
+    coefficients["Angle Coeffs"] = lines([[float(mol.angles[i].ff.k), float(mol.angles[i].ff.theta0)] for i in firsts])
+    topology["Angles"] = [[t, x.a, x.b, x.c] for t, x in zip(angle_types, mol.angles, strict=True)]
+
+    dihedral_types, firsts = number([d.ff.type for d in mol.dihedrals])
+    rows = []
+    for i in firsts:
+        ff = mol.dihedrals[i].ff
+        rows.append(
+            [
+                int(ff.m),
+                *(v for k, n, d in zip(ff.k, ff.n, ff.d0, strict=True) for v in (float(k), int(n), float(d))),
+            ]
+        )
+    coefficients["Dihedral Coeffs"] = lines(rows)
+    topology["Dihedrals"] = [[t, x.a, x.b, x.c, x.d] for t, x in zip(dihedral_types, mol.dihedrals, strict=True)]
+
+    improper_types, firsts = number([m.ff.type for m in mol.impropers])
+    coefficients["Improper Coeffs"] = lines(
+        [[float(mol.impropers[i].ff.k), int(mol.impropers[i].ff.d0), int(mol.impropers[i].ff.n)] for i in firsts]
+    )
+    topology["Impropers"] = [[t, x.a, x.b, x.c, x.d] for t, x in zip(improper_types, mol.impropers, strict=True)]
+
+    charges = np.array([a.GetDoubleProp("AtomicCharge") for a in atoms])
+    charges -= charges.mean()  # Gasteiger's iteration leaves a residue of 1e-6 or so; PPPM wants none
+    arrays = {name: np.array(topology[name], dtype=int).reshape(-1, 1 + k) for name, k in datafile.TOPOLOGY.items()}
+    return datafile.Chain(coefficients, np.array(types), np.round(charges, 8), arrays), names

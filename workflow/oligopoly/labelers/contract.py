@@ -1,0 +1,135 @@
+"""What a reference method is to the workflow."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Protocol
+
+import numpy as np
+from ase import Atoms
+from pydantic import AfterValidator, Field
+
+from oligopoly.labelers.outcomes import Outcome
+from oligopoly.parts import PartSettings
+
+# Of Gaussian codes: so small that a label costs a third.
+SMALL_BASES = ("def2-svp", "sto-3g", "3-21g", "6-31g", "6-31g*", "cc-pvdz")
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a label costs before there are timings: core seconds and MB of ethylene glycol (86 functions in def2-SVP),
+    the exponents by which they grow with the number of these functions, and MB without a structure."""
+
+    seconds: float
+    exponent: float
+    megabytes: float
+    memory_exponent: float = 1.7
+    base_megabytes: float = 300.0
+
+
+class LabelerSettings(PartSettings):
+    """The config of a reference method."""
+
+    kind: str
+    periodic: ClassVar[bool] = True  # does it label periodic frames?
+    # Can it run MD of whole liquids, so that there are densities and structures to compare with?
+    runs_md: ClassVar[bool] = False
+
+    def guess(self) -> Guess:
+        """What a label costs, by experience."""
+        raise NotImplementedError
+
+    def check(self, elements: set[str]) -> None:
+        """Raise UserError for what the config's form cannot tell: a program that is not installed, a functional that
+        the code does not know, an element without a pseudopotential."""
+
+    def create(self, *, threads: int = 1, data: str | None = None, system: str | None = None) -> "Labeler":
+        """The labeler, with `threads` for one structure; data, system: files of the system that the structures belong
+        to, for methods that need to know the molecules."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Label:
+    """Reference values of one structure.
+
+    energy in eV; forces (N, 3) in eV/A; stress (3, 3) in eV/A^3 with ASE's sign, None for a finite
+    structure; charges (N,) in units of e, where the method has them. notes: facts of how it came to be, as plain
+    data, such as `code` (name and version), `unpaired_electrons`, `basis_functions`, and `scf` where it took a second
+    try with safer settings.
+    """
+
+    energy: float
+    forces: np.ndarray
+    stress: np.ndarray | None = None
+    charges: np.ndarray | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class LabelFailure(Exception):
+    """A structure that got no label: its outcome and why."""
+
+    def __init__(self, outcome: Outcome, reason: str):
+        super().__init__(reason)
+        self.outcome = outcome
+
+
+class Labeler(Protocol):
+    """A reference method.
+
+    `settings()` is everything that a label depends on besides the geometry, as plain data: it is half of the label's
+    key. Numerical settings (grid, thresholds) stand there even where they are the code's default, since defaults move
+    between versions, and files that make the energy (pseudopotentials) by the hash of their content. The version of
+    the code is not in it but in the notes of each label: at settings that are all given, versions agree within the
+    thresholds, and a store of a million core-hours must not be lost to an update of a package.
+
+    `label()` raises LabelFailure for a structure it cannot do. After `close()` it may be used again.
+    """
+
+    def settings(self) -> dict[str, Any]: ...
+
+    def label(self, atoms: Atoms) -> Label: ...
+
+    def close(self) -> None: ...
+
+
+def _has_dispersion_parameters(method: str) -> str:
+    from oligopoly.labelers.dispersion import split
+
+    split(method)
+    return method
+
+
+Method = Annotated[str, Field(min_length=1), AfterValidator(_has_dispersion_parameters)]
+Grid = Annotated[
+    tuple[Annotated[int, Field(ge=20)], Annotated[int, Field(ge=50)]],
+    Field(description="radial and angular points per atom of the integration grid, e.g. [75, 302] or [99, 590]"),
+]
+Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
+KPoints = Annotated[
+    tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
+    Field(description="Monkhorst-Pack grid; one point is enough in a cell of 10 A"),
+]
+
+
+def unpaired_electrons(atoms: Atoms) -> int:
+    """0 or 1, by the number of electrons of a neutral structure.
+
+    LabelFailure (odd electrons) for an odd number, unless the structure was broken on purpose (`decomposed`): then it
+    is a radical.
+    """
+    odd = int(atoms.numbers.sum()) % 2
+    if odd and not decomposed(atoms):
+        reason = f"{atoms.numbers.sum()} electrons: a molecule has lost or gained an atom"
+        raise LabelFailure(Outcome.ODD_ELECTRONS, reason)
+    return odd
+
+
+def decomposed(atoms: Atoms) -> bool:
+    """Is it made of fragments on purpose (`config_type=decomposed`)? Then it is labelled spin-unrestricted."""
+    return atoms.info.get("config_type") == "decomposed"
+
+
+def finite(atoms: Atoms, code: str) -> None:
+    """LabelFailure if `atoms` is periodic, for codes that compute molecules in vacuum."""
+    if atoms.pbc.any():
+        raise LabelFailure(Outcome.INVALID, f"{code} labels finite structures only, and this one is periodic")

@@ -1,0 +1,57 @@
+"""The kinds of learned potentials there are, and how one is opened."""
+
+from pathlib import Path
+
+from oligopoly.errors import UserError
+from oligopoly.parts import Registry
+from oligopoly.potentials import manifest as manifests
+from oligopoly.potentials.contract import Potential
+from oligopoly.potentials.manifest import Manifest
+
+POTENTIALS = Registry(
+    "potential",
+    "kind",
+    {
+        "ace": "oligopoly.potentials.ace",
+        "pace": "oligopoly.potentials.pace",
+    },
+)
+
+
+def open_potential(path: str | Path, active_set: str | Path | None = None) -> Potential:
+    """The potential of a manifest.json, or of a bare `.yaml` or `.yace` of pacemaker's with what lies beside it.
+
+    Raises UserError for a file that is none of these, or of a kind that is not known.
+    """
+    path = Path(path)
+    found = manifests.read(path) if path.suffix == ".json" else bare(path, active_set)
+    return POTENTIALS.module(found.kind).load(found)
+
+
+def bare(path: Path, active_set: str | Path | None = None) -> Manifest:
+    """The manifest that a potential of pacemaker's would have: potentials made elsewhere come without one."""
+    from oligopoly.ace.potential import is_linear, load
+
+    if path.suffix not in (".yaml", ".yml", ".yace"):
+        raise UserError(f"{path}: a potential is a manifest.json, or a .yaml (B-basis) or .yace (C-tilde) file of ACE")
+    for needed in filter(None, (path, active_set)):
+        if not Path(needed).exists():
+            raise UserError(f"{needed}: no such file")
+    content = load(path)
+    if path.suffix == ".yace":
+        species = sorted(content.get("elements", [])) if isinstance(content, dict) else []
+    else:
+        blocks = content.get("species", []) if isinstance(content, dict) else []
+        species = sorted({element for block in blocks for element in block["speciesblock"].split()})
+    files = {"potential": path.name}
+    beside = active_set or (path.with_suffix(".asi") if path.with_suffix(".asi").exists() else None)
+    if beside is not None:
+        files["active_set"] = str(Path(beside).resolve()) if active_set else Path(beside).name
+    return Manifest(
+        kind="ace" if is_linear(path) else "pace",
+        species=species,
+        cutoff=None,
+        files=files,
+        uncertainty=["gamma"] if beside is not None else [],
+        folder=path.parent,
+    )

@@ -1,0 +1,16 @@
+"""The properties there are, in the order in which they are shown."""
+
+from oligopoly.parts import Registry
+
+PROPERTIES = Registry(
+    "property",
+    "properties",
+    {
+        "density": "oligopoly.properties.density",
+        "linear_response": "oligopoly.properties.linear_response",
+        "rdf": "oligopoly.properties.rdf",
+        "msd": "oligopoly.properties.msd",
+        "dimensions": "oligopoly.properties.dimensions",
+        "torsions": "oligopoly.properties.torsions",
+    },
+)

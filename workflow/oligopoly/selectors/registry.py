@@ -1,0 +1,13 @@
+"""The methods of selection there are."""
+
+from oligopoly.parts import Registry
+
+SELECTORS = Registry(
+    "selector",
+    "select.kind",
+    {
+        "extrapolation_grade": "oligopoly.selectors.extrapolation_grade",
+        "random": "oligopoly.selectors.random",
+    },
+    default="extrapolation_grade",
+)

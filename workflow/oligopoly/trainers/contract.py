@@ -1,0 +1,73 @@
+"""What makes a potential from labelled frames, as the workflow sees it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from ase import Atoms
+
+from oligopoly.parts import PartSettings
+from oligopoly.potentials.manifest import Manifest
+
+
+class TrainerSettings(PartSettings):
+    """The config of a trainer: the block `trainer`."""
+
+    kind: str
+    resumes: ClassVar[bool] = False  # does it take up the potential of the generation before?
+
+    def gives(self) -> frozenset[str]:
+        """What its potentials have: gamma, committee, posterior, descriptors, stress."""
+        return frozenset()
+
+    def engines(self) -> frozenset[str]:
+        """Names of engines that run its potentials in MD, as `explore.engine` has them."""
+        return frozenset({"built-in"})
+
+    def files(self) -> dict[str, str]:
+        """Names by role of the files of a potential, besides manifest.json."""
+        raise NotImplementedError
+
+    def members(self) -> list[dict[str, str]]:
+        """The same of each member of its committee."""
+        return []
+
+    def check(self) -> None:
+        """Raise UserError if it, or an engine for its potentials, is not installed or broken."""
+
+    def quick(self) -> "TrainerSettings":
+        """A trainer of the same kind of potential that needs seconds and a few frames: to try a node with."""
+        return self
+
+    def guess_seconds(self, components: int, cores: int) -> float:
+        """How long a fit takes, by experience; components: of the forces of all training frames."""
+        raise NotImplementedError
+
+    def create(self) -> "Trainer":
+        """The trainer."""
+        raise NotImplementedError
+
+
+class Trainer(Protocol):
+    """What makes a potential."""
+
+    def train(
+        self,
+        train: Sequence[Atoms],
+        test: Sequence[Atoms],
+        folder: Path,
+        *,
+        before: Manifest | None = None,
+        threads: int = 1,
+    ) -> Manifest:
+        """Write the potential's files into `folder`, and `metrics.json` and `predictions.npz` (`accuracy.record`).
+
+        Frames carry labels as `frames` says, and stay in their files, however many. before: the potential of the
+        generation before, for trainers that resume. The manifest is not written yet (`trainers.registry.train` adds
+        what all have in common). Raises UserError for frames that it cannot learn from.
+        """
+
+
+def plain(settings: TrainerSettings) -> dict[str, Any]:
+    """Settings as plain data, for manifests."""
+    return settings.model_dump(mode="json")
