@@ -16,7 +16,7 @@ from oligopoly import layout
 from oligopoly.config.load import check
 from oligopoly.errors import UserError
 from oligopoly.operations import survival
-from oligopoly.studies.members import members
+from oligopoly.config.members import members
 from oligopoly.systems.unit import elements
 
 # Words for the command line that are no files: answered from what is on disk, by rules/questions.smk.

@@ -6,7 +6,7 @@ def chunk_files(wildcards_of_output=None):
     return [out(layout.CHUNK).replace("{chunk}", chunk) for chunk in ALL_CHUNKS]
 
 
-# Members of a study share the number of chunks (`studies.members` says so), since outputs cannot depend on the run.
+# Members of a study share the number of chunks (`config.members` says so), since outputs cannot depend on the run.
 ALL_CHUNKS = [str(number) for number in range(cfg.label.chunks)]
 
 

@@ -1,7 +1,7 @@
 from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
-    from oligopoly.studies.members import combinations
+    from oligopoly.config.members import combinations
     from oligopoly.studies.page import write
     from oligopoly.studies.registry import STUDIES
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from oligopoly.config.production import Produce, Properties
-from oligopoly.config.state_points import Dynamics, Name, State, System
 from oligopoly.forcefields.registry import FORCE_FIELDS
 from oligopoly.labelers.registry import LABELERS
+from oligopoly.md.state_points import Dynamics, Name, State, System
 from oligopoly.potentials.uncertainty import SCALES, Uncertainty
 from oligopoly.quantities import EnergyPerAtom, Force, Length, Pressure, Temperature, Time, parse
 from oligopoly.samplers.registry import SAMPLERS

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, create_model, model_validator
 
-from oligopoly.config.state_points import Dynamics, Name, State, System
+from oligopoly.md.state_points import Dynamics, Name, State, System
 from oligopoly.properties.contract import PropertySettings
 from oligopoly.properties.registry import PROPERTIES
 from oligopoly.quantities import Time

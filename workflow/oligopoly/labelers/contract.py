@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 from ase import Atoms
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.parts import PartSettings
@@ -92,14 +92,6 @@ class Labeler(Protocol):
     def close(self) -> None: ...
 
 
-def _has_dispersion_parameters(method: str) -> str:
-    from oligopoly.labelers.dispersion import split
-
-    split(method)
-    return method
-
-
-Method = Annotated[str, Field(min_length=1), AfterValidator(_has_dispersion_parameters)]
 Grid = Annotated[
     tuple[Annotated[int, Field(ge=20)], Annotated[int, Field(ge=50)]],
     Field(description="radial and angular points per atom of the integration grid, e.g. [75, 302] or [99, 590]"),

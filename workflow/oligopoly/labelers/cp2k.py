@@ -22,7 +22,6 @@ from oligopoly.labelers.contract import (
     Label,
     LabelerSettings,
     LabelFailure,
-    Method,
     decomposed,
     unpaired_electrons,
 )
@@ -88,7 +87,9 @@ class Settings(LabelerSettings):
     conda: ClassVar[str] = "cp2k"
     packages: ClassVar[tuple[str, ...]] = ("dftd3",)
     kind: Literal["cp2k"]
-    method: Method = Field("BLYP-D3BJ", description="functional that has GTH pseudopotentials, with or without D3")
+    method: dispersion.Method = Field(
+        "BLYP-D3BJ", description="functional that has GTH pseudopotentials, with or without D3"
+    )
     basis: str = Field("DZVP-MOLOPT-SR-GTH", min_length=1, description="basis set in `basis_file`")
     basis_file: str = Field("BASIS_MOLOPT", min_length=1, description="file in CP2K's folder of data")
     potential_file: str = Field("GTH_POTENTIALS", min_length=1, description="file in CP2K's folder of data")

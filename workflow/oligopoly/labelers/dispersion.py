@@ -10,10 +10,12 @@ import re
 import tomllib
 from functools import cache
 from importlib import resources
+from typing import Annotated
 
 import numpy as np
 from ase import Atoms
 from ase.units import Bohr, Hartree
+from pydantic import AfterValidator, Field
 
 from oligopoly.errors import UserError
 from oligopoly.labelers.contract import LabelFailure
@@ -52,6 +54,15 @@ def split(method: str) -> tuple[str, dict[str, float | str] | None]:
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise UserError(f"method '{method}': D3 has no parameters for the functional '{functional}'{hint}")
     return functional, {"damping": damping, "s6": 1.0, **known[name][damping], "s9": 0.0}
+
+
+def _has_parameters(method: str) -> str:
+    split(method)
+    return method
+
+
+# A method in the config: its dispersion correction must have parameters.
+Method = Annotated[str, Field(min_length=1), AfterValidator(_has_parameters)]
 
 
 def fitted(functional: str, parameters: dict | None) -> str | None:

@@ -18,7 +18,6 @@ from oligopoly.labelers.contract import (
     Label,
     LabelerSettings,
     LabelFailure,
-    Method,
     decomposed,
     unpaired_electrons,
 )
@@ -51,7 +50,7 @@ class Settings(LabelerSettings):
     conda: ClassVar[str] = "espresso"
     packages: ClassVar[tuple[str, ...]] = ("dftd3",)
     kind: Literal["espresso"]
-    method: Method = Field("PBE-D3BJ", description="functional of the pseudopotentials, with or without D3")
+    method: dispersion.Method = Field("PBE-D3BJ", description="functional of the pseudopotentials, with or without D3")
     pseudopotentials: dict[Element, str] = Field(
         description="UPF file by element; all made for the method's functional"
     )

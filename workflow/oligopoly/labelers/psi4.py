@@ -23,7 +23,6 @@ from oligopoly.labelers.contract import (
     Label,
     LabelerSettings,
     LabelFailure,
-    Method,
     decomposed,
     finite,
     unpaired_electrons,
@@ -57,7 +56,7 @@ class Settings(LabelerSettings):
     conda: ClassVar[str] = "psi4"
     packages: ClassVar[tuple[str, ...]] = ("dftd3",)
     kind: Literal["psi4"]
-    method: Method = Field("wB97X-D3BJ", description="with an analytic gradient in Psi4; D3 as of pyscf")
+    method: dispersion.Method = Field("wB97X-D3BJ", description="with an analytic gradient in Psi4; D3 as of pyscf")
     basis: str = Field("def2-TZVPD", min_length=1, description="basis set, as Psi4 knows it")
     grid: Grid = (75, 302)
     executable: str = Field("psi4", min_length=1, description="the program, or its path in another environment")

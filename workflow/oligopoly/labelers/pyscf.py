@@ -20,7 +20,6 @@ from oligopoly.labelers.contract import (
     Label,
     LabelerSettings,
     LabelFailure,
-    Method,
     decomposed,
     finite,
     unpaired_electrons,
@@ -42,7 +41,7 @@ class Settings(LabelerSettings):
     periodic: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("pyscf", "dftd3")
     kind: Literal["pyscf"]
-    method: Method = Field(
+    method: dispersion.Method = Field(
         "wB97X-D3BJ", description="functional as PySCF knows it, HF, or with D3: PBE-D3BJ, B3LYP-D3zero"
     )
     basis: str = Field("def2-TZVPD", min_length=1, description="basis set, as PySCF knows it")

@@ -19,7 +19,6 @@ from oligopoly.labelers.contract import (
     Label,
     LabelerSettings,
     LabelFailure,
-    Method,
     decomposed,
     unpaired_electrons,
 )
@@ -59,7 +58,9 @@ class Settings(LabelerSettings):
 
     packages: ClassVar[tuple[str, ...]] = ("dftd3",)
     kind: Literal["vasp"]
-    method: Method = Field("PBE-D3BJ", description="PBE, PBEsol, revPBE, RPBE, SCAN or r2SCAN, with or without D3")
+    method: dispersion.Method = Field(
+        "PBE-D3BJ", description="PBE, PBEsol, revPBE, RPBE, SCAN or r2SCAN, with or without D3"
+    )
     potentials: dict[Element, str] = Field(description="folder of the POTCAR by element, such as C, O_s")
     potential_folder: str = Field(min_length=1, description="folder of these, such as .../potpaw_PBE.54")
     cutoff: Energy = Field("500 eV", description="ENCUT")

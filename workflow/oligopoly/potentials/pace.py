@@ -19,6 +19,7 @@ from oligopoly.md import placement
 from oligopoly.md.engine import Computed, Engine, Score, by_element, mass_commands
 from oligopoly.md.lammps import start
 from oligopoly.md.units import METAL, Units
+from oligopoly.potentials.basis import basis_functions
 from oligopoly.potentials.contract import Prediction, check_choice, predictions
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.potentials.uncertainty import NONE, Kind, Uncertainty, gamma
@@ -53,8 +54,6 @@ class PacePotential:
         return None
 
     def descriptors(self, atoms: Atoms) -> np.ndarray | None:
-        from oligopoly.potentials.ace import basis_functions
-
         return basis_functions(self.manifest.path("potential"), atoms)
 
 

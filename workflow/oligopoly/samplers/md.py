@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from ase import Atoms
 from pydantic import Field
 
-from oligopoly.config.state_points import State
+from oligopoly.md.state_points import State
 from oligopoly.quantities import Pressure
 from oligopoly.samplers.contract import Context, SamplerSettings
 

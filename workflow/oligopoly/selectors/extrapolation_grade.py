@@ -59,7 +59,7 @@ class ExtrapolationGrade:
 def _winners(candidates: Sequence["Candidate"], context: Context) -> np.ndarray:
     """How many atoms of each candidate win a place in the active set."""
     from oligopoly.ace import active_set
-    from oligopoly.potentials.ace import active_set_of
+    from oligopoly.potentials.basis import active_set_of
 
     basis, active = active_set_of(context.potential.manifest)
     winners = np.zeros(len(candidates), dtype=int)
