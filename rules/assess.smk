@@ -40,7 +40,7 @@ checkpoint assess:
         temperatures=lambda w: {name: conf(w).systems[name].temperature for name in trained(w)},
         last=lambda w: conf(w).loop.generations,
         limits=lambda w: conf(w).budget.limits(),
-        next_labels=lambda w: conf(w).select.budget + conf(w).select.audit,
+        next_labels=lambda w: conf(w).select.budget_of(int(w.gen) + 1) + conf(w).select.audit,
         store=lambda w: conf(w).label.store,
     conda:
         "../envs/oligopoly.yaml"

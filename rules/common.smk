@@ -131,8 +131,8 @@ def walkers(wildcards, template):
 def at_conditions_of_system(points):
     """Name of the first npt point that has the system's own temperature and pressure."""
     for name, point in points.items():
-        own = point.temperature is None and point.pressure is None
-        if point.ensemble == "npt" and own and getattr(point, "pressure_end", None) is None:
+        npt = getattr(point, "ensemble", None) == "npt"  # not every sampler moves atoms
+        if npt and point.temperature is None and point.pressure is None and getattr(point, "pressure_end", None) is None:
             return name
 
 

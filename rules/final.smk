@@ -63,7 +63,7 @@ rule contact_scan:
         limits=lambda w: conf(w).label.model_dump(include=LIMITS),
         store=lambda w: conf(w).label.store,
         # A method that takes minutes is asked at every third distance of a few pairs.
-        settings=lambda w: conf(w).pool.contacts.model_dump()
+        settings=lambda w: conf(w).pool.contacts.model_dump(include={"pairs", "max_energy"})
         if conf(w).label.labeler.runs_md
         else {
             "pairs": min(2, conf(w).pool.contacts.pairs),

@@ -14,6 +14,7 @@ rule pool:
         out(layout.benchmark("pool"))
     params:
         settings=lambda w: conf(w).pool.model_dump() | {"clusters_only": conf(w).label.clusters_only},
+        own_conditions=lambda w: [at_conditions_of_system(conf(w).reference.states)],
         seed=lambda w: conf(w).seed,
     conda:
         "../envs/oligopoly.yaml"

@@ -15,5 +15,6 @@ with logged(snakemake.log[0]):
             system=snakemake.wildcards.system,
             energy=lambda atoms: force_field.label(atoms).energy,
             seed=derive(snakemake.params.seed, "pool", snakemake.wildcards.system),
+            own_conditions=snakemake.params.own_conditions,
             **snakemake.params.settings,
         )

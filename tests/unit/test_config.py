@@ -1,18 +1,15 @@
 """A config is right, or its mistakes are told apart and told well."""
 
 import copy
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
 from oligopoly import quantities
-from oligopoly.config.load import _first_model, _kinds, check, checked, read
-from oligopoly.config.models import Config, Label
+from oligopoly.config.load import check, checked, read
 from oligopoly.config.renamed import current
 from oligopoly.config.schema import PATH, schema
 from oligopoly.errors import UserError
@@ -23,7 +20,6 @@ from oligopoly.potentials.uncertainty import Uncertainty
 from oligopoly.properties.registry import PROPERTIES
 from oligopoly.samplers.registry import SAMPLERS
 from oligopoly.selectors.registry import SELECTORS
-from oligopoly.trainers import ace, pacemaker
 from oligopoly.trainers.registry import TRAINERS
 
 ROOT = Path(__file__).parents[2]
@@ -283,35 +279,3 @@ def test_units(text, dimension, value):
 
 def test_the_schema_is_current():
     assert PATH.read_text() == schema(), "run: python -m oligopoly.config.schema"
-
-
-def test_the_documented_config_has_every_key():
-    def missing(model: type[BaseModel], data: dict, path: str):
-        for name, field in model.model_fields.items():
-            if name not in data:
-                yield f"{path}{name}"
-            elif (block := _first_model(field.annotation)) and isinstance(data[name], dict):
-                yield from missing(block, data[name], f"{path}{name}.")
-
-    text = (ROOT / "config" / "config.yaml").read_text()
-    data = yaml.safe_load(text)
-    assert list(missing(Config, data, "")) == []
-    assert list(missing(ace.Settings, data["trainer"], "trainer.")) == []
-    # the other trainer stands there as a comment
-    data |= yaml.safe_load(
-        re.search(r"^# trainer:\n(#  .*\n)+", text, re.M)[0].replace("# ", "", 1).replace("\n# ", "\n")
-    )
-    assert list(missing(pacemaker.Settings, data["trainer"], "trainer.")) == []
-    # and so do the other labelers, in a list
-    written = yaml.safe_load(re.search(r"^# - kind: .*\n(#.*\n)+", text, re.M)[0].replace("\n# ", "\n")[2:])
-    for labeler in written:
-        data["label"]["labeler"] = labeler
-        model = type(check(data).label.labeler)
-        assert list(missing(model, labeler, f"{labeler['kind']}.")) == []
-        needed = {name: labeler[name] for name, field in model.model_fields.items() if field.is_required()}
-        assert model(**needed) == check(data).label.labeler, "the values that stand there are the defaults"
-    assert {labeler["kind"] for labeler in written} == set(_kinds(Label.model_fields["labeler"].annotation)) - {
-        "classical"
-    }
-    defaults = pacemaker.Settings(kind="pacemaker")
-    assert check(data).trainer == defaults

@@ -6,6 +6,7 @@ from ase.build import bulk
 
 from oligopoly.errors import UserError
 from oligopoly.properties import density, dimensions, msd, rdf
+from oligopoly.properties.contract import Context
 
 
 def test_density_units_and_equilibration():
@@ -79,6 +80,78 @@ def test_g_of_a_crystal_does_not_depend_on_its_cell():
         rdf.pair_distributions([atoms.positions] * 2, [atoms.cell.array] * 2, atoms.numbers, np.arange(n), r_max=11.0)
 
 
+def chains_at_random(rng, frames, step, chains=12, size=6, box=14.0):
+    """Stiff-less chains of alternating C and H that move by `step` (A) from frame to frame, shapes as they were."""
+    start = rng.uniform(0, box, (1, chains, 3)) + np.cumsum(rng.normal(0, step, (frames, chains, 3)), axis=0)
+    shape = np.cumsum(rng.normal(0, 0.9, (chains, size, 3)), axis=1)
+    positions = (start[:, :, None] + shape).reshape(frames, -1, 3)
+    cells = np.tile(np.eye(3) * box, (frames, 1, 1))
+    return positions, cells, np.tile([6, 1], chains * size // 2), np.repeat(np.arange(chains), size)
+
+
+@pytest.mark.parametrize("step", [0.0, 0.2, 10.0])
+def test_errors_of_g_cover_what_another_run_would_give(step):
+    """Also of chains that hardly move, which time alone would think it knew."""
+    rng = np.random.default_rng(6)
+    runs = [rdf.pair_distributions(*chains_at_random(rng, 20, step), width=0.3) for _ in range(40)]
+    r = np.array(runs[0]["r_A"])
+    for kind, where in (("inter", r > 2), ("intra", (r > 1) & (r < 4))):
+        curves = [one["pairs"]["C-H"][kind] for one in runs]
+        g, error = (np.array([curve[key] for curve in curves])[:, where] for key in ("g", "error"))
+        ratio = np.sqrt((error**2).mean() / g.var(axis=0, ddof=1).mean())
+        assert 0.85 < ratio < (1.3 if step == 0 else 1.6), kind
+    found = [
+        rdf.difference(r, one["pairs"]["C-H"]["inter"], two["pairs"]["C-H"]["inter"])
+        for one, two in zip(runs[::2], runs[1::2], strict=True)
+    ]
+    share, noise = (np.mean([one[key] for one in found]) for key in ("share", "noise"))
+    assert 0.7 < share / noise < 1.2
+
+
+def compared(one, two, tolerance=4.0):
+    """The check of two runs of chains."""
+    settings = rdf.Settings(tolerance_percent={"train": tolerance})
+    context = Context("x", None, {}, "train", 300.0)
+    found = {"reference": one, "learned": two, "comparison": settings.create().compare(one, two, context)}
+    (check,) = settings.create().checks(found, context)
+    return check
+
+
+def test_g_passes_where_it_is_the_same_and_is_not_known_where_chance_is_larger_than_the_tolerance():
+    rng = np.random.default_rng(7)
+    one, two, other = (
+        rdf.pair_distributions(*chains_at_random(rng, frames, 10.0, chains=30)) for frames in (100, 100, 4)
+    )
+    assert compared(one, two).passed is True and compared(one, two).code == "rdf"
+    assert compared(one, other).passed is None
+    positions, cells, numbers, molecules = chains_at_random(rng, 100, 0.0, chains=30)
+    centres = rng.uniform(0, 14.0, (100, 30, 3)) * [0.5, 1, 1]  # all in one half of the box
+    moved = rdf.pair_distributions(positions * 0.1 + centres[:, molecules], cells, numbers, molecules)
+    assert compared(one, moved).passed is False
+
+
+def test_chain_sizes_are_checked_and_not_known_of_short_runs():
+    property_, context = dimensions.Settings().create(), Context("x", None, {}, "train", 300.0)
+
+    def size(value, error=0.1, known=True):
+        one = {"value": value, "error": error, "known": known, "relaxation_ps": 80.0}
+        return {"gyration_A2": one, "end_to_end_A2": one, "alignment": None}
+
+    def checks(one, two):
+        found = {"reference": one, "learned": two, "comparison": property_.compare(one, two, context)}
+        return property_.checks(found, context)
+
+    assert [check.code for check in checks(size(10), size(10.2))] == [
+        "dimensions.gyration_A2", "dimensions.end_to_end_A2",
+    ]  # fmt: skip
+    assert [check.passed for check in checks(size(10), size(10.6))] == [True, True]
+    assert [check.passed for check in checks(size(10), size(11))] == [False, False]
+    short = checks(size(10), size(10.2, known=False))
+    assert [check.passed for check in short] == [None, None] and "chains relax in 80 ps" in short[0].found
+    ring = size(10) | {"end_to_end_A2": None}
+    assert [check.code for check in checks(ring, ring)] == ["dimensions.gyration_A2"]
+
+
 def walk(seed, frames=2000, chains=12, units=4, step=0.05, box=20.0):
     """Chains that diffuse as rigid bodies (D = step^2/2 per frame and axis) in a drifting box."""
     rng = np.random.default_rng(seed)
@@ -134,11 +207,12 @@ def test_chain_size():
     molecules = np.repeat([0, 1], 6)
     positions = np.tile(np.concatenate([one, one + 10]), (3, 1, 1))
     masses = np.where(numbers == 6, 12.0, 0.0)
-    result = dimensions.dimensions(positions, masses, molecules, numbers, bonds)
-    assert result["end_to_end_A2"]["value"] == pytest.approx(4.5**2)
-    assert result["gyration_A2"]["value"] == pytest.approx((0.75**2 + 2.25**2) / 2)
-    ring = dimensions.dimensions(positions, masses, molecules, numbers, bonds, ring=True)
-    assert ring["end_to_end_A2"] is None
+    result = dimensions.per_chain(positions, masses, molecules, numbers, bonds)
+    assert result["end_to_end_A2"] == pytest.approx(np.full((3, 2), 4.5**2))
+    assert result["gyration_A2"] == pytest.approx(np.full((3, 2), (0.75**2 + 2.25**2) / 2))
+    assert result["alignment"].shape == (3, 1) and result["alignment"] == pytest.approx(1)
+    ring = dimensions.per_chain(positions, masses, molecules, numbers, bonds, ring=True)
+    assert ring["end_to_end_A2"] is None and ring["alignment"] is None
 
 
 def test_alignment_is_one_for_parallel_chains_and_small_for_random_ones():

@@ -69,8 +69,7 @@ def test_the_loop_with_a_method_that_runs_no_md(tmp_path):
     config["pool"] |= {"clusters": {"sizes": [1, 2, 3], "count": 20}}
     config["explore"] |= {"walkers": {"npt": {"duration": "0.05 ps"}}, "timestep": "0.5 fs"}
     config["produce"] |= {
-        "npt": "0.1 ps",
-        "nvt": "0.1 ps",
+        "runs": {name: run | {"duration": "0.1 ps"} for name, run in config["produce"]["runs"].items()},
         "settle": "0.02 ps",
         "sample_every": "2 fs",
         "timestep": "0.5 fs",

@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from ase import Atoms
@@ -24,6 +24,22 @@ class Labels(NamedTuple):
     energy: float | None
     forces: np.ndarray | None
     stress: np.ndarray | None
+
+
+class Said(Protocol):
+    """What is compared with labels: the same of a prediction."""
+
+    @property
+    def energy(self) -> float | None:
+        """In eV."""
+
+    @property
+    def forces(self) -> np.ndarray | None:
+        """(N, 3) in eV/A."""
+
+    @property
+    def stress(self) -> np.ndarray | None:
+        """(6,) in eV/A^3."""
 
 
 def labels(atoms: Atoms) -> Labels:
@@ -66,13 +82,14 @@ def predictions(evaluator, frames: Iterable[Atoms]) -> Iterator[Labels]:
         yield Labels(found.energy, found.forces, stress)
 
 
-def errors(frames: Iterable[Atoms], predictions: Iterable[Labels]) -> dict:
-    """Errors over all frames (`all`) and by `config_type` (`by_config_type`, frames without one as "none").
+def errors(frames: Iterable[Atoms], predictions: Iterable[Said]) -> dict:
+    """Errors over all frames (`all`), by `config_type` (`by_config_type`, frames without one as "none") and by
+    `test_set` (`by_test_set`, of frames that have one).
 
-    Each entry: `frames`, `atoms`; `force_rmse_meV_A`, `force_mae_meV_A` per component, `force_rms_meV_A` of the
-    reference, `force_rmse_percent` = 100 RMSE / RMS; `energy_rmse_meV_atom`, `energy_mae_meV_atom`;
-    `pressure_rmse_bar`, `pressure_bias_bar` (mean of predicted - reference) of the frames with a reference stress.
-    None where there is no reference.
+    Each entry: `frames`, `atoms`; `force_rmse_meV_A`, `force_mae_meV_A` per component, `force_max_meV_A` the largest
+    of an atom's force, `force_rms_meV_A` of the reference, `force_rmse_percent` = 100 RMSE / RMS;
+    `energy_rmse_meV_atom`, `energy_mae_meV_atom`; `pressure_rmse_bar`, `pressure_bias_bar` (mean of predicted -
+    reference) of the frames with a reference stress. None where there is no reference.
     """
     sums = _Sums()
     for atoms, predicted in zip(frames, predictions, strict=True):
@@ -80,7 +97,7 @@ def errors(frames: Iterable[Atoms], predictions: Iterable[Labels]) -> dict:
     return sums.errors()
 
 
-def parity(frames: Iterable[Atoms], predictions: Iterable[Labels]) -> dict[str, np.ndarray]:
+def parity(frames: Iterable[Atoms], predictions: Iterable[Said]) -> dict[str, np.ndarray]:
     """Flat arrays for parity plots: `{energy,force,pressure}_{reference,predicted}` in eV/atom, eV/A, bar."""
     pairs = _Pairs()
     for atoms, predicted in zip(frames, predictions, strict=True):
@@ -89,11 +106,12 @@ def parity(frames: Iterable[Atoms], predictions: Iterable[Labels]) -> dict[str, 
 
 
 def record(
-    prefix: str | Path, parts: Mapping[str, Sequence[Atoms]], predicted: Mapping[str, Iterable[Labels]], facts: dict
+    prefix: str | Path, parts: Mapping[str, Sequence[Atoms]], predicted: Mapping[str, Iterable[Said]], facts: dict
 ) -> dict:
     """Write `{prefix}.metrics.json`, the errors of each part (train, test) and `facts`, and `{prefix}.predictions.npz`
     with `{part}_*` of `parity`, at most `DRAWN` frames of each; returns what `.metrics.json` holds."""
-    arrays, result = {}, {}
+    arrays: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for part, frames in parts.items():
         sums, pairs = _Sums(), _Pairs()
         every = -(-len(frames) // DRAWN)
@@ -124,15 +142,18 @@ class _Pairs:
         quantities = ("energy", "force", "pressure")
         self._parts: dict[str, list] = {f"{q}_{side}": [] for q in quantities for side in ("reference", "predicted")}
 
-    def add(self, atoms: Atoms, predicted: Labels) -> None:
+    def add(self, atoms: Atoms, predicted: Said) -> None:
         reference = labels(atoms)
-        for side, values in (("reference", reference), ("predicted", predicted)):
-            if reference.energy is not None:
-                self._parts[f"energy_{side}"].append([values.energy / len(atoms)])
-            if reference.forces is not None:
-                self._parts[f"force_{side}"].append(values.forces.ravel())
-            if reference.stress is not None:
-                self._parts[f"pressure_{side}"].append([pressure_bar(values.stress)])
+        if reference.energy is not None and predicted.energy is not None:
+            self._put("energy", [reference.energy / len(atoms)], [predicted.energy / len(atoms)])
+        if reference.forces is not None and predicted.forces is not None:
+            self._put("force", reference.forces.ravel(), predicted.forces.ravel())
+        if reference.stress is not None and predicted.stress is not None:
+            self._put("pressure", [pressure_bar(reference.stress)], [pressure_bar(predicted.stress)])
+
+    def _put(self, quantity: str, reference: Sequence[float] | np.ndarray, predicted: Sequence[float] | np.ndarray):
+        self._parts[f"{quantity}_reference"].append(reference)
+        self._parts[f"{quantity}_predicted"].append(predicted)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in self._parts.items()}
@@ -143,29 +164,41 @@ class _Sums:
 
     def __init__(self):
         self._kinds: dict[str, Counter] = {}
+        self._largest: dict[str, float] = {}
 
-    def add(self, atoms: Atoms, predicted: Labels) -> None:
+    def add(self, atoms: Atoms, predicted: Said) -> None:
         reference = labels(atoms)
-        found = Counter(frames=1, atoms=len(atoms))
-        if reference.energy is not None:
+        found: Counter[Any] = Counter(frames=1, atoms=len(atoms))
+        if reference.energy is not None and predicted.energy is not None:
             _count(found, "energy", 1e3 * (predicted.energy - reference.energy) / len(atoms))
-        if reference.forces is not None:
+        if reference.forces is not None and predicted.forces is not None:
             _count(found, "force", 1e3 * (predicted.forces - reference.forces))
             _count(found, "force_reference", 1e3 * reference.forces)
+            largest = 1e3 * float(np.linalg.norm(predicted.forces - reference.forces, axis=1).max())
+        else:
+            largest = 0.0
         if reference.stress is not None and predicted.stress is not None:
             _count(found, "pressure", pressure_bar(predicted.stress) - pressure_bar(reference.stress))
-        for kind in ("all", "by " + str(atoms.info.get("config_type", "none"))):
-            self._kinds.setdefault(kind, Counter()).update(found)
+        names = ["all", "by " + str(atoms.info.get("config_type", "none"))]
+        if "test_set" in atoms.info:
+            names.append("set " + str(atoms.info["test_set"]))
+        for name in names:
+            self._kinds.setdefault(name, Counter()).update(found)
+            self._largest[name] = max(self._largest.get(name, 0.0), largest)
 
     def errors(self) -> dict:
-        kinds = sorted(name for name in self._kinds if name != "all")
-        return {
-            "all": _summary(self._kinds.get("all", Counter())),
-            "by_config_type": {name.removeprefix("by "): _summary(self._kinds[name]) for name in kinds},
-        }
+        def of(prefix: str) -> dict:
+            names = sorted(name for name in self._kinds if name.startswith(prefix))
+            return {name.removeprefix(prefix): self._summary(name) for name in names}
+
+        return {"all": self._summary("all"), "by_config_type": of("by "), "by_test_set": of("set ")}
+
+    def _summary(self, name: str) -> dict:
+        found = _summary(self._kinds.get(name, Counter()))
+        return found | {"force_max_meV_A": self._largest.get(name) if found["force_rmse_meV_A"] is not None else None}
 
 
-def _count(found: Counter, name: str, values) -> None:
+def _count(found: MutableMapping[Any, Any], name: str, values) -> None:
     values = np.asarray(values, float)
     found[name, "number"] = values.size
     found[name, "sum"] = float(values.sum())
@@ -188,7 +221,7 @@ def _summary(found: Counter) -> dict:
         "force_rmse_meV_A": force_rmse,
         "force_mae_meV_A": mean("force", "absolute"),
         "force_rms_meV_A": force_rms,
-        "force_rmse_percent": 100.0 * force_rmse / force_rms if force_rms else None,
+        "force_rmse_percent": 100.0 * force_rmse / force_rms if force_rmse is not None and force_rms else None,
         "energy_rmse_meV_atom": rms("energy"),
         "energy_mae_meV_atom": mean("energy", "absolute"),
         "pressure_rmse_bar": rms("pressure"),

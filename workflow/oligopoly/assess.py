@@ -84,7 +84,7 @@ def assess(
         test, forward = _density(system, run, thermo, potential, temperature, criteria)
         tests.append(test)
         backward = None
-        if system in own_liquids:
+        if system in own_liquids and before is not None:
             found = _density_on_own_frames(system, own_liquids[system], labelers[system], before, temperature, criteria)
             # Exploration that failed early leaves too little to judge the density by; it fails by itself.
             if found is not None and found[0]["error"] <= criteria["density_shift_percent"]:

@@ -3,23 +3,26 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
 
 from oligopoly import frames as frame_files
 from oligopoly.files import write_text
-from oligopoly.labelers.contract import Labeler
 from oligopoly.md import trajectory
 from oligopoly.potentials.registry import open_potential
 from oligopoly.samplers.contacts import DISTANCES, contact_pool
+
+if TYPE_CHECKING:
+    from oligopoly.labelers.classical import ClassicalLabeler
 
 
 def scan(
     out_file: str | Path,
     potential: str | Path,
     liquid: str | Path,
-    force_field: Labeler,
+    force_field: "ClassicalLabeler",
     reference: Callable[[list[Atoms]], np.ndarray],
     *,
     every: int = 1,

@@ -130,7 +130,7 @@ def _beside(folder: str, rule: str, suffix: str) -> str:
     return f"{folder}/{rule}/{name}{suffix}" if wildcards else f"{folder}/{rule}{suffix}"
 
 
-def _regex(template: str) -> re.Pattern:
+def _regex(template: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", template)
     text = "".join(
         re.escape(part) if k % 2 == 0 else f"(?P<{part}>{PATTERNS.get(part, NAME)})" for k, part in enumerate(parts)

@@ -8,7 +8,7 @@ import difflib
 import importlib
 from collections.abc import Iterator, Mapping
 from types import ModuleType
-from typing import Annotated, Any, ClassVar, Union
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, Union, cast
 
 from pydantic import Discriminator, Tag
 
@@ -32,18 +32,25 @@ class _Context(dict[str, Any]):
     __hash__ = object.__hash__  # type: ignore[assignment]
 
 
-class Registry(Mapping[str, str]):
-    """Modules by kind. `what` names the kind of part, `key` where the config chooses one."""
+S = TypeVar("S", bound=PartSettings)
+
+
+class Registry(Mapping[str, str], Generic[S]):
+    """Modules by kind of parts with settings `S`. `what` names the kind of part, `key` where the config chooses one."""
 
     def __init__(self, what: str, key: str, modules: Mapping[str, str], default: str | None = None):
         self.what, self.key, self.modules, self.default = what, key, dict(modules), default
 
     def __getitem__(self, kind: str) -> str:
         if kind not in self.modules:
-            near = difflib.get_close_matches(kind, self.modules, n=1, cutoff=0.4)
-            hint = f"; did you mean '{near[0]}'?" if near else f" (one of {', '.join(self.modules)})"
-            raise UserError(f"{self.key}: no {self.what} is called '{kind}'{hint}")
+            raise UserError(f"{self.key}: {self.unknown(kind)}")
         return self.modules[kind]
+
+    def unknown(self, kind: str) -> str:
+        """What to say of a kind that there is not."""
+        near = difflib.get_close_matches(kind, self.modules, n=1, cutoff=0.4)
+        hint = f"; did you mean '{near[0]}'?" if near else f" (one of {', '.join(self.modules)})"
+        return f"no {self.what} is called '{kind}'{hint}"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.modules)
@@ -58,15 +65,19 @@ class Registry(Mapping[str, str]):
         """The module of a part. Raises UserError with the nearest name for a kind that there is not."""
         return importlib.import_module(self[kind])
 
-    def settings(self, kind: str) -> type[PartSettings]:
+    def settings(self, kind: str) -> type[S]:
         """The model of a part's block in the config."""
-        return self.module(kind).Settings
+        return cast(type[S], self.module(kind).Settings)
 
-    def read(self, block: Mapping[str, Any]) -> Any:
+    def standard(self) -> S:
+        """The settings where a config says nothing."""
+        return self.settings(self.default or next(iter(self))).model_validate({})
+
+    def read(self, block: Mapping[str, Any]) -> S:
         """Settings of a part from what `model_dump` made of them."""
         return self.settings(block["kind"]).model_validate(block, context=DUMPED)
 
-    def read_one(self, kind: str, block: Mapping[str, Any]) -> Any:
+    def read_one(self, kind: str, block: Mapping[str, Any]) -> S:
         """The same of a block that stands under the name of its kind."""
         return self.settings(kind).model_validate(block, context=DUMPED)
 

@@ -41,7 +41,7 @@ def parse(text: Any, dimension: str) -> float:
     return number * units[unit]
 
 
-def _quantity(dimension: str, **bounds: float) -> Any:
+def _quantity(dimension: str, **bounds: Any) -> Any:
     def read(value: Any, info: ValidationInfo) -> float:
         # what `model_dump` made of a checked config has no units any more
         dumped = isinstance(value, int | float) and (info.context or {}).get("dumped")

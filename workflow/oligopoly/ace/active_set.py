@@ -9,6 +9,7 @@ Matrix Methods (2010), p. 247; for ACE: Y. Lysogorskiy et al., Phys. Rev. Mater.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numba
@@ -50,7 +51,8 @@ class ActiveSet:
     def write(self, path: str | Path) -> None:
         """Write pacemaker's `.asi`: an npz with one inverse per element."""
         with atomic(path) as temporary, open(temporary, "wb") as stream:
-            np.savez(stream, **self.inverse)
+            inverse: dict[str, Any] = self.inverse
+            np.savez(stream, **inverse)
 
     @classmethod
     def read(cls, path: str | Path) -> "ActiveSet":

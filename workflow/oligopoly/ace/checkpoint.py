@@ -101,12 +101,14 @@ def _as_json(basis: Potential) -> dict:
 def _from_json(content: dict) -> Potential:
     functions: dict[str, list[BasisFunction]] = {element: [] for element in content["elements"]}
     for parts in content["functions"]:
-        f = BasisFunction(*map(tuple, parts))
+        elements, n, l, lint = map(tuple, parts)
+        f = BasisFunction(elements, n, l, lint)
         functions[f.elements[0]].append(f)
     bonds = {}
     for pair, values in content["bonds"]:
         bond = Bond(**values)
         bond.radcoefficients = np.array(bond.radcoefficients)
-        bond.core_repulsion = tuple(bond.core_repulsion)
+        prefactor, decay = bond.core_repulsion
+        bond.core_repulsion = (prefactor, decay)
         bonds[tuple(pair)] = bond
     return Potential(content["elements"], bonds, functions, delta_spline_bins=content["delta_spline_bins"])

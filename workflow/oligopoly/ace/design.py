@@ -268,15 +268,16 @@ def _radial_tables(potential: Potential):
     """
     tables, index = [], {}
     for a in potential.elements:
-        parts, starts, bins, counts = [], [], [], []
+        parts: list[np.ndarray] = []
+        starts, bins, counts = [], [], []
         for b in potential.elements:
-            bond = potential.bonds.get((a, b))
             rows: dict[bytes, int] = {}
-            used = []
+            used: list[np.ndarray] = []
             for f in potential.functions[a]:
                 for neighbour, n, l in zip(f.elements[1:], f.n, f.l, strict=True):
                     if neighbour != b or (a, b, f.rank == 1, n, l) in index:
                         continue
+                    bond = potential.bonds[a, b]
                     row = np.eye(bond.nradbase)[n - 1] if f.rank == 1 else np.asarray(bond.radcoefficients)[n - 1, l]
                     if row.tobytes() not in rows:
                         rows[row.tobytes()] = len(used)

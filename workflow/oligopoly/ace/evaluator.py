@@ -79,7 +79,7 @@ class Evaluator:
             raise UserError(
                 "The extrapolation grade needs an active set: Evaluator(potential.yaml, active_set=potential.asi)."
             )
-        grades = np.zeros(len(numbers)) if gamma else None
+        grades = np.zeros(len(numbers))
 
         def grade(atoms, element, invariants):
             grades[atoms] = self._graders[element](invariants)
@@ -90,7 +90,7 @@ class Evaluator:
             energies=energies,
             forces=forces,
             virial=virial,
-            gamma=grades,
+            gamma=grades if gamma else None,
         )
 
     def projections(self, numbers, positions, cell=None, pbc=None) -> list[np.ndarray]:
@@ -116,12 +116,14 @@ class Evaluator:
         cell = np.zeros((3, 3)) if cell is None else np.ascontiguousarray(cell, dtype=float)
         if self._list is None or not np.array_equal(numbers, self._numbers):
             self._atoms(numbers)
-            self._build(positions, cell, pbc)
+            listed = self._build(positions, cell, pbc)
         elif not self._list.valid(positions, cell, pbc):
-            self._build(positions, cell, pbc)
+            listed = self._build(positions, cell, pbc)
+        else:
+            listed = self._list
         flat = self._plan(use_invariants is not None)
         spaces = self._spaces[use_invariants is not None]
-        xyz = self._list.extended(positions, cell)
+        xyz = listed.extended(positions, cell)
         energies = self._e0[self._species]
 
         def work(worker: int):
@@ -135,7 +137,7 @@ class Evaluator:
                     invariants = self._invariants(worker, len(blocks), element) if use_invariants else _EMPTY
                     kernel.evaluate(
                         begin + worker, min(begin + part, last), self.threads, self._blocks, self._centres, xyz,
-                        self._list.near_first, self._list.near, self._list.far_first, self._list.far,
+                        listed.near_first, listed.near, listed.far_first, listed.far,
                         flat.meta, flat.shells, flat.pairs, flat.ints, flat.floats, flat.coefficients,
                         *spaces[worker], invariants, energies, forces, virial,
                     )  # fmt: skip
@@ -146,9 +148,9 @@ class Evaluator:
             return forces, virial
 
         # this thread works too: waking another takes as long as some ten atoms
-        others = [self._pool.submit(work, worker) for worker in range(1, self.threads)]
+        others = [self._pool.submit(work, worker) for worker in range(1, self.threads)] if self._pool else []
         done = [work(0), *(other.result() for other in others)]
-        folded = kernel.fold(sum((f for f, _ in done[1:]), done[0][0]), self._list.owner, len(positions))
+        folded = kernel.fold(sum((f for f, _ in done[1:]), done[0][0]), listed.owner, len(positions))
         xx, yy, zz, yz, xz, xy = sum(v for _, v in done)
         return energies, folded, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
 
@@ -161,13 +163,13 @@ class Evaluator:
             raise UserError(f"The potential knows {', '.join(self.elements)}, but not {', '.join(unknown)}.")
         self._numbers, self._species = numbers, species
 
-    def _build(self, positions, cell, pbc) -> None:
-        """New neighbour list, and blocks of eight atoms of one element with as many neighbours."""
+    def _build(self, positions, cell, pbc) -> neighbours.List:
+        """A new neighbour list, and blocks of eight atoms of one element with as many neighbours."""
         if not np.isfinite(positions).all():
             raise UserError("Positions are not finite: the simulation has gone wrong before this call.")
         count, species = len(self.elements), self._species
-        self._list = neighbours.build(species, self._near, self._far, positions, cell, pbc, self.skin)
-        sizes = np.diff(self._list.near_first, axis=1)
+        listed = neighbours.build(species, self._near, self._far, positions, cell, pbc, self.skin)
+        sizes = np.diff(listed.near_first, axis=1)
         order = np.lexsort((sizes.sum(axis=1), species))
         blocks, centres = [], []
         for k in range(count):
@@ -182,6 +184,8 @@ class Evaluator:
         self._centres = np.array(centres, dtype=np.int64)
         self._slots = int(sizes.max(axis=0, initial=0).sum()) + 1
         self._spaces = {}
+        self._list = listed
+        return listed
 
     def _invariants(self, worker: int, blocks: int, element: int) -> np.ndarray:
         """Room for the B-basis functions of the atoms of some blocks, rounded up for the kernel."""
@@ -291,6 +295,7 @@ def _flatten(potential, invariants: bool) -> _Flat:
 def _put_pair(potential, a, b, invariants, shell, values, put, ints, floats) -> None:
     """Tables of what depends on the distance of `a` and `b` alone, and where they are."""
     bond, own, other = potential.bonds[a, b], terms.pair(potential, a, b), terms.pair(potential, b, a)
+    assert own is not None  # for the bond is there
     bins = len(own.values) - 1
     width = bond.rcut / bins
     values[[kernel.PAIR_PER_BIN, kernel.R_IN, kernel.DELTA_IN]] = 1.0 / width, bond.r_in, bond.delta_in
@@ -301,7 +306,7 @@ def _put_pair(potential, a, b, invariants, shell, values, put, ints, floats) -> 
     # the slope of c0 + c1 t + c2 t^2 + c3 t^3
     table[:-1, 4:7] = (both[1:] * np.array([[1.0], [2.0], [3.0]]) / width).T
     shell[[kernel.PAIR_TABLE, kernel.PAIR_BINS]] = put(floats, table, float), bins
-    if own.core is not None:
+    if own.core is not None and own.core_slopes is not None:
         shell[kernel.CORE_TABLE] = put(floats, _polynomials(own.core, own.core_slopes, width).T, float)
     if invariants:
         shell[[kernel.SINGLE_TABLE, kernel.SINGLES, kernel.SINGLE_NUMBERS]] = (

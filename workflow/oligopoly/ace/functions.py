@@ -144,18 +144,18 @@ def _simplest(central: str, elements: list[str], l_max: Sequence[int], reach: in
         found += [(0.0, BasisFunction((central, e), (n,), (0,))) for e in elements]
     for rank, l_top in enumerate(l_max[1:], start=2):
         budget = reach - 2 * (rank - 1)
-        orders = [n for n in itertools.product(range(1, budget + 2), repeat=rank) if sum(n) - rank <= budget]
+        orders = [ns for ns in itertools.product(range(1, budget + 2), repeat=rank) if sum(ns) - rank <= budget]
         for neighbours in itertools.combinations_with_replacement(elements, rank):
-            for n in orders:
-                labels = tuple(zip(neighbours, n, strict=True))
+            for ns in orders:
+                labels = tuple(zip(neighbours, ns, strict=True))
                 if any(a > b for a, b in itertools.pairwise(labels)):  # the same product in another order
                     continue
                 distinct = sorted(set(labels))
                 pattern = tuple(distinct.index(label) for label in labels)
-                for l, lint in independent_couplings(pattern, l_top):
-                    cost = 2 * (rank - 1) + sum(n) - rank + sum(l)
+                for ls, lint in independent_couplings(pattern, l_top):
+                    cost = 2 * (rank - 1) + sum(ns) - rank + sum(ls)
                     if cost <= reach:
-                        found.append((cost, BasisFunction((central, *neighbours), n, l, lint)))
+                        found.append((cost, BasisFunction((central, *neighbours), ns, ls, lint)))
     return sorted(found, key=lambda entry: entry[0])
 
 

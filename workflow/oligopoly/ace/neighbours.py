@@ -120,7 +120,11 @@ def build(
     order, starts = _sort_into_cells(xyz, species[owner], elements, low, edge, number)
     limits = np.array([np.where(c > 0, (c + skin) ** 2, 0.0) for c in (near, far)])
     lists = _collect(own, xyz, species, order, starts, limits, low, edge, number, reach)
-    return List(owner, shift, *lists, positions.copy(), np.array(cell), pbc.copy(), cutoff, skin)
+    near_first, near_list, far_first, far_list = lists
+    return List(
+        owner, shift, near_first, near_list, far_first, far_list, positions.copy(), np.array(cell), pbc.copy(),
+        cutoff, skin,
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)

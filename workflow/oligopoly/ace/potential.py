@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -244,7 +245,10 @@ def _function(entry: dict, where: str) -> BasisFunction:
     return function
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):
     """YAML where 1e-05 is a number (YAML 1.1 asks for a dot) and [0, 1] may be a key."""
 
     def construct_mapping(self, node, deep=False):
@@ -289,14 +293,14 @@ def validate(potential: Potential, where: str) -> None:
             if f.elements[0] != element:
                 raise UserError(f"{where}: {f} stands among the functions of {element}.")
             for neighbour, n, l in zip(f.elements[1:], f.n, f.l, strict=True):
-                bond = potential.bonds.get((element, neighbour))
-                if bond is None:
+                needed = potential.bonds.get((element, neighbour))
+                if needed is None:
                     raise UserError(f"{where}: no speciesblock '{element} {neighbour}', which {f} needs.")
-                top = bond.nradbase if f.rank == 1 else bond.nradmax
-                if not 1 <= n <= top or not 0 <= l <= bond.lmax:
+                top = needed.nradbase if f.rank == 1 else needed.nradmax
+                if not 1 <= n <= top or not 0 <= l <= needed.lmax:
                     raise UserError(
                         f"{where}: {f} lies beyond the radial basis of {element}-{neighbour} "
-                        f"(n <= {top}, l <= {bond.lmax})."
+                        f"(n <= {top}, l <= {needed.lmax})."
                     )
 
 

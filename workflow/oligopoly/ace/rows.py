@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from ase import Atoms
@@ -35,7 +35,8 @@ class Weights(NamedTuple):
 
     def of(self, atoms: Atoms) -> "Weights":
         """Those of one frame."""
-        return self._replace(**self.by_config_type.get(str(atoms.info.get("config_type", "none")), {}))
+        different: Mapping[str, Any] = self.by_config_type.get(str(atoms.info.get("config_type", "none")), {})
+        return self._replace(**different)
 
 
 def weighted_rows(atoms: Atoms, design: Design, E0: dict[str, float], weights: Weights) -> np.ndarray:

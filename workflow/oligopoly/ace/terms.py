@@ -9,7 +9,9 @@ and stand apart: all of a pair of elements add up to one pair potential.
 
 import itertools
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -87,8 +89,9 @@ def plan(potential: Potential | CTilde, element: str, invariants: bool) -> Plan:
     """
     b_basis = isinstance(potential, Potential)
     tables = {mu: _RadialRows(potential, element, mu) for mu in potential.elements if (element, mu) in potential.bonds}
-    summands = []  # (terms (m, coefficient), weight, factors (mu, radial column, l))
-    for f in potential.functions.get(element, []):
+    summands: list[tuple] = []  # (terms (m, coefficient), weight, factors (mu, radial column, l))
+    functions: Sequence[Any] = potential.functions.get(element, [])  # of the one form or the other
+    for f in functions:
         # in the B-basis the function's own coefficient is the weight
         weight = f.c if b_basis else 1.0
         if f.rank == 1:
@@ -140,22 +143,24 @@ def pair(potential: Potential | CTilde, element: str, mu: str) -> Pair | None:
     g, dg = radial.tabulate(bond, potential.delta_spline_bins)
     b_basis = isinstance(potential, Potential)
     numbers, functions, total = [], [], np.zeros(bond.nradbase)
-    for number, f in enumerate(potential.functions.get(element, [])):
+    all_functions: Sequence[Any] = potential.functions.get(element, [])
+    for number, f in enumerate(all_functions):
         if f.rank == 1 and f.elements[1] == mu:
             functions.append(number)
             numbers.append(f.n[0] - 1)
             total[f.n[0] - 1] += f.c if b_basis else sum(c for _, c in f.terms)
     values, slopes = total @ g, total @ dg
-    extra: list[np.ndarray | None] = [None, None]
+    core: np.ndarray | None = None
+    core_slopes: np.ndarray | None = None
     if bond.core_repulsion[0] != 0:
         r = radial.knots(bond, potential.delta_spline_bins)
         r[0] = r[1]
         energy, slope = repulsion.energy(bond, element, mu, r)
         if bond.inner_cutoff_type == "zbl":
-            extra = [energy, slope]
+            core, core_slopes = energy, slope
         else:
             values, slopes = values + energy, slopes + slope
-    return Pair(bond.rcut, values, slopes, *extra, g[numbers].T, dg[numbers].T, functions)
+    return Pair(bond.rcut, values, slopes, core, core_slopes, g[numbers].T, dg[numbers].T, functions)
 
 
 class _RadialRows:
@@ -230,7 +235,8 @@ def _layout(potential, element, tables, factors):
                     leaf_rows[(mu, column, l, m)] = (re, re + len(columns) if m else -1)
             row += len(columns) * (2 * l + 1)
         reach = _reach(potential, element, mu)
-        shells.append(Shell(reach, *tables[mu].tabulate(reach), radials, rows))
+        values, slopes = tables[mu].tabulate(reach)
+        shells.append(Shell(reach, values, slopes, radials, rows))
     return shells, leaf_rows, row
 
 
@@ -275,7 +281,7 @@ class _Products:
                         serves[_canonical(half)[0]].add((entries, number))
         triples = [entries for entries in distinct if len(entries) == 3]
         chosen: set[tuple] = set()
-        gain = Counter()
+        gain: Counter[tuple] = Counter()
         for half, uses in serves.items():
             gain[half] = len({entries for entries, _ in uses if len(entries) == 3})
         waiting = set(triples)

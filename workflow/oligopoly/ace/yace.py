@@ -6,6 +6,7 @@ A_{mu_t n_t l_t m_t}. B-basis functions that differ only in their internal coupl
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def expand(potential: Potential) -> CTilde:
     """C-tilde form of a B-basis potential: functions that differ only in `lint` merged, zeros kept."""
     functions = {}
     for element in potential.elements:
-        merged: dict[tuple, dict[tuple[int, ...], float]] = {}
+        merged: dict[tuple[Any, Any, Any], dict[tuple[int, ...], float]] = {}
         for f in potential.functions.get(element, []):
             terms = merged.setdefault((f.elements, f.n, f.l), {})
             for m, c in coupling.expand(f):

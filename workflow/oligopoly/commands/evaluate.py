@@ -13,6 +13,7 @@ from oligopoly.commands.references import check_keys, rename
 from oligopoly.commands.tables import print_errors
 from oligopoly.errors import UserError
 from oligopoly.files import write_text
+from oligopoly.potentials.uncertainty import first_of
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -30,7 +31,7 @@ def evaluate(options: argparse.Namespace) -> None:
         rename(atoms, options)
     check_keys(frames, options, options.frames)
     by_manifest = Path(options.potential).suffix == ".json"
-    kind = next((one for one in ("gamma", "committee") if one in manifest.uncertainty), "none")
+    kind = first_of(manifest.uncertainty)
     if not by_manifest and options.active_set is None:
         kind = "none"
     bars = _error_bars(options, manifest)

@@ -123,7 +123,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 
 def _labeler(options: argparse.Namespace) -> dict:
-    settings = {}
+    settings: dict = {}
     if options.settings:
         try:
             settings = yaml.safe_load(Path(options.settings).read_text()) or {}

@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from oligopoly import __version__
 from oligopoly.commands import compare, evaluate, fit, label
 from oligopoly.commands.numbers import positive_integer
 from oligopoly.commands.references import KEYS
@@ -33,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="References: REF_energy (eV), REF_forces (eV/A), REF_stress (eV/A^3, ASE's sign) in extended XYZ; "
         "where one is missing, ASE's energy, forces, stress.",
     )
+    parser.add_argument("--version", action="version", version=f"oligopoly {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     keys = argparse.ArgumentParser(add_help=False)
     for what, ours in KEYS.items():

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from ase import Atoms
 
@@ -60,7 +61,8 @@ def check_keys(frames: Sequence[Atoms], options: argparse.Namespace, path: str) 
 def _value(atoms: Atoms, what: str, name: str | None):
     """Of a frame what is called `name`, wherever ASE put it; None where there is no such thing."""
     results = atoms.calc.results if atoms.calc is not None else {}
-    return (atoms.arrays if what == "forces" else atoms.info).get(name, results.get(name))
+    found: Any = atoms.arrays if what == "forces" else atoms.info
+    return found.get(name, results.get(name))
 
 
 def _nearest(name: str, atoms: Atoms) -> str:

@@ -2,15 +2,14 @@
 
 import difflib
 import sys
-import types
-import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from oligopoly.config.annotations import kinds, model_of, of_entries
 from oligopoly.config.models import Config, Label
 from oligopoly.config.renamed import current
 from oligopoly.errors import UserError
@@ -159,37 +158,16 @@ def _follow(location: tuple, data: Mapping) -> tuple[list, type[BaseModel] | Non
     model = None
     annotation: Any = Config
     for part in location:
-        branches = _kinds(annotation)
+        branches = kinds(annotation)
         if part in branches:
             annotation = branches[part]
             continue
         if _is_type_tag(part, location, data):
             continue
         keys.append(part)
-        model = _first_model(annotation)
+        model = model_of(annotation)
         if model is not None and part in model.model_fields:
             annotation = model.model_fields[part].annotation
-        elif typing.get_origin(annotation) is dict:
-            value = typing.get_args(annotation)[1]
-            annotation = getattr(value, "__origin__", value)  # without Annotated, which fields have lost by themselves
         else:
-            annotation = None
+            annotation = of_entries(annotation)
     return keys, model
-
-
-def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
-    """Models by tag where `annotation` is a union that is told apart by a `kind`."""
-    return {
-        mark.tag: branch.__origin__
-        for branch in typing.get_args(annotation)
-        for mark in getattr(branch, "__metadata__", ())
-        if isinstance(mark, Tag)
-    }
-
-
-def _first_model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return next(filter(None, map(_first_model, typing.get_args(annotation))), None)
-    return None

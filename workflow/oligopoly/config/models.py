@@ -3,6 +3,7 @@
 The descriptions are the documentation: `workflow/schemas/config.schema.json` is generated from them.
 """
 
+import difflib
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -11,7 +12,7 @@ from oligopoly.config.production import Produce, Properties
 from oligopoly.forcefields.registry import FORCE_FIELDS
 from oligopoly.labelers.registry import LABELERS
 from oligopoly.md.state_points import Dynamics, Name, State, System
-from oligopoly.potentials.uncertainty import SCALES, Uncertainty
+from oligopoly.potentials.uncertainty import SCALES, Uncertainty, first_of
 from oligopoly.quantities import EnergyPerAtom, Force, Length, Pressure, Temperature, Time, parse
 from oligopoly.samplers.registry import SAMPLERS
 from oligopoly.selectors.registry import SELECTORS
@@ -32,11 +33,45 @@ else:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
+# Examples of what has no default, for config/config.yaml.
+SYSTEMS = {
+    "decane": {
+        "role": "train",
+        "repeat_unit": "*CC*",
+        "end_groups": ["*[H]", "*[H]"],
+        "degree_of_polymerisation": 5,
+        "chains": 32,
+        "temperature": "300 K",
+        "pressure": "1 atm",
+    },
+    "eicosane": {
+        "role": "transfer",
+        "repeat_unit": "*CC*",
+        "degree_of_polymerisation": 10,
+        "chains": 16,
+        "temperature": "350 K",
+    },
+}
+STATES = {
+    "liquid": {"ensemble": "npt", "duration": "500 ps"},
+    "dense": {"volume_ratio": 0.85, "temperature": "450 K", "duration": "20 ps"},
+    "dense-hot": {"volume_ratio": 0.92, "temperature": "600 K", "duration": "20 ps"},
+    "hot": {"volume_ratio": 1.0, "temperature": "600 K", "duration": "20 ps"},
+    "dilute": {"volume_ratio": 1.08, "temperature": "300 K", "duration": "20 ps"},
+    "dilute-hot": {"volume_ratio": 1.2, "temperature": "450 K", "duration": "20 ps"},
+}
+WALKERS = {
+    "npt": {"duration": "100 ps"},
+    "npt-hot": {"temperature": "500 K", "duration": "50 ps"},
+    "compress": {"temperature": "450 K", "pressure_end": "20000 atm", "duration": "50 ps"},
+    "nvt-hot": {"ensemble": "nvt", "volume_ratio": 1.0, "temperature": "700 K", "duration": "50 ps"},
+}
+
 
 class Equilibration(Dynamics):
-    """21-step compression and decompression (Larsen et al., Macromolecules 44 (2011) 6944)."""
+    """21-step compression and decompression, Larsen et al., Macromolecules 44 (2011) 6944."""
 
-    scale: float = Field(1.0, gt=0, le=10, description="times the paper's durations (1.56 ns in all)")
+    scale: float = Field(1.0, gt=0, le=10, description="times the paper's durations, 1.56 ns in all")
     max_temperature: Temperature = Field("600 K", description="of the hot steps")
     max_pressure: Pressure = Field("50000 atm", gt=0, description="of the most compressed step")
 
@@ -54,12 +89,16 @@ class Equilibration(Dynamics):
 
 
 class Reference(Dynamics):
-    """MD with the reference force field, from which generation 0 is drawn."""
+    """MD with the force field at several state points: the source of generation 0."""
 
     sample_every: Time = Field("200 fs", description="between stored frames")
     settle: Time = Field("2 ps", description="at each state point before sampling starts")
     states: dict[Name, State] = Field(
-        min_length=1, description="state points; several densities keep the density right"
+        min_length=1,
+        examples=[STATES],
+        description="state points by name. One must be npt at the system's own temperature and pressure: the density "
+        "is judged by it. Several volumes are what keeps the density of the potential right; force errors cannot see "
+        "their absence",
     )
 
 
@@ -67,7 +106,7 @@ class Clusters(Settings):
     """Finite clusters of whole molecules, cut out of periodic frames."""
 
     sizes: list[Annotated[int, Field(ge=1)]] = Field([1, 2, 3, 4], description="molecules")
-    count: int = Field(100, ge=0, description="clusters per system, over all sizes and states")
+    count: int = Field(100, ge=0, description="per system, over all sizes and states")
 
 
 class Contacts(Settings):
@@ -75,6 +114,7 @@ class Contacts(Settings):
 
     pairs: int = Field(8, ge=0, description="pairs of molecules per system")
     max_energy: EnergyPerAtom = Field("3 eV", description="highest rise of the pair's energy")
+    learn: bool = Field(True, description="false: generation 0 does not learn from them, they only test")
 
 
 class Pool(Settings):
@@ -83,30 +123,37 @@ class Pool(Settings):
     frames_per_state: int = Field(12, ge=0, description="periodic frames per state point")
     clusters: Clusters = Clusters()
     contacts: Contacts = Contacts()
-    test_share: float = Field(0.2, gt=0, lt=0.9, description="held out: the end of each trajectory")
+    learn_from: list[Name] | None = Field(
+        None, description="states that generation 0 learns from, the others only test; null: all of reference.states"
+    )
+    test_share: float = Field(0.2, gt=0, lt=0.9, description="held out for testing: the end of each trajectory")
 
 
 class Label(Settings):
     """Reference energies and forces."""
 
-    labeler: Labeler = Field(LABELERS.settings("classical")(), description="the reference method")
+    labeler: Labeler = Field(LABELERS.standard(), description="the reference method")
     structures: Literal["auto", "frames", "clusters"] = Field(
         "auto",
-        description="what is labelled: periodic frames (and some clusters), or clusters of whole molecules cut out "
-        "around the atom that the potential knows least; auto: clusters where the method knows no periodicity",
+        description="frames: periodic frames (and some clusters); clusters: whole molecules cut out of them around the "
+        "atom that the potential knows least; auto: clusters where the method knows no periodicity",
     )
     molecules: int = Field(4, ge=1, description="in such a cluster")
-    store: str = Field("results/store", description="folder of the label store, shared by runs")
+    store: str = Field(
+        "results/store", description="folder of the label store, shared by all runs: nothing is labelled twice"
+    )
     chunks: int = Field(2, ge=1, le=500, description="label jobs per generation")
     min_distance: Length = Field(
-        "0.5 A", description="closer atoms are not labelled: geometry overlap (nor those within 0.6 of a bond's length)"
+        "0.5 A",
+        description="closer atoms are not labelled (geometry overlap), whatever their elements; nor are those within "
+        "0.6 of the sum of their covalent radii",
     )
     max_bond: float = Field(
         1.5,
         gt=1.2,
         lt=3,
-        description="bonds longer than this many sums of the covalent radii (C-C 2.28 A) are not labelled: fragmented. "
-        "Beyond, closed-shell methods are wrong by electronvolts. A force field labels them all the same",
+        description="nor are bonds longer than this many sums of the covalent radii (fragmented; C-C 2.28 A): beyond, "
+        "closed-shell methods are wrong by electronvolts. A force field labels them all the same",
     )
     max_force: Force = Field("50 eV/A", description="labels with a larger force are set aside")
     max_net_force: Force = Field("0.05 eV/A", description="labels whose forces do not cancel are set aside")
@@ -141,9 +188,7 @@ class UncertaintySettings(Settings):
 
     def resolved(self, gives: frozenset[str]) -> Uncertainty:
         """With a kind that a trainer has which `gives` so much, and numbers. Raises ValueError if they do not fit."""
-        kind = self.kind
-        if kind == "auto":
-            kind = next((one for one in ("gamma", "committee") if one in gives), "none")
+        kind = first_of(gives) if self.kind == "auto" else self.kind
         if kind == "none":
             return Uncertainty("none", self.every)
         select, stop = (self._threshold(name, kind) for name in ("select", "stop"))
@@ -168,26 +213,30 @@ class UncertaintySettings(Settings):
 
 
 class Explore(Dynamics):
-    """MD with the potential of the generation before, looking for what it does not know."""
+    """MD with the potential of the generation before, where potentials break: hot, compressed, at constant pressure."""
 
     engine: Literal["auto", "built-in", "pace"] = Field(
         "auto",
         description="built-in: the evaluator in Python; pace: LAMMPS ML-PACE; auto: pace where LAMMPS has it",
     )
-    walkers: dict[Name, Walker] = Field(min_length=1, description="runs by name")
+    walkers: dict[Name, Walker] = Field(
+        min_length=1, examples=[WALKERS], description="runs by name, one each per training system and generation"
+    )
     uncertainty: UncertaintySettings = UncertaintySettings()
     candidates: int = Field(60, ge=1, description="most candidates per run")
 
 
 class Assess(Settings):
-    """When the loop has converged: every criterion must hold."""
+    """The loop has converged when all of these hold."""
 
-    force_rmse_percent: float = Field(8.0, gt=0, description="on held-out frames, of the force RMS")
-    fresh_force_rmse_percent: float = Field(12.0, gt=0, description="on structures just selected")
-    audit_force_error: Force = Field("0.5 eV/A", description="a frame with a larger error was wrong after all")
+    force_rmse_percent: float = Field(8.0, gt=0, description="on held-out frames, percent of the force RMS")
+    fresh_force_rmse_percent: float = Field(
+        12.0, gt=0, description="the same on structures just selected, before training on them"
+    )
+    audit_force_error: Force = Field("0.5 eV/A", description="an audited frame with a larger error was wrong after all")
     audit_wrong_share: Share = Field(0.1, description="largest share of wrong frames in the audit")
     completed_share: Share = Field(1.0, description="of exploration runs that reach their end")
-    density_shift_percent: float = Field(4.0, gt=0, description="by linear response, beyond two sigma")
+    density_shift_percent: float = Field(4.0, gt=0, description="by linear response, beyond two standard errors")
 
 
 class Loop(Settings):
@@ -201,17 +250,20 @@ class Loop(Settings):
         None,
         ge=0,
         lt=2**31,
-        description="of exploration and selection alone, so that members of a study share their "
-        "boxes, pool and first labels; null: that of the run",
+        description="of exploration and selection alone, so that members of a study share their boxes, pool and first "
+        "labels; null: that of the run",
     )
 
 
 class Budget(Settings):
-    """What the loop may use; it ends, with the potential it has, when another generation would not fit."""
+    """What the loop may use: it ends, with the potential it has, when another generation would not fit. null: no limit.
+    The final production runs come on top; `snakemake preflight` forecasts them too."""
 
-    core_hours: float | None = Field(None, gt=0, description="wall time times cores, over all finished jobs")
-    gpu_hours: float | None = Field(None, gt=0, description="wall time times GPUs, over all finished jobs")
-    labels: int | None = Field(None, gt=0, description="labels computed; those found in the store are free")
+    core_hours: float | None = Field(
+        None, gt=0, description="e.g. 20000: wall time times cores of all jobs that finished"
+    )
+    gpu_hours: float | None = Field(None, gt=0, description="e.g. 500: wall time times GPUs")
+    labels: int | None = Field(None, gt=0, description="e.g. 5000: labels computed; those found in the store are free")
 
     def limits(self) -> dict[str, float]:
         """What is limited; nothing by default."""
@@ -219,46 +271,58 @@ class Budget(Settings):
 
 
 class Cluster(Settings):
-    """Where jobs run under a scheduler; ignored on a laptop."""
+    """Where jobs run under a scheduler; ignored on a laptop. All other jobs go to the profile's default.
 
-    sampling: Literal["cpu", "gpu"] = Field("cpu", description="MD")
-    fitting: Literal["cpu", "gpu"] = Field("cpu", description="fits")
+    Software from the cluster instead of this installation: docs/software.md.
+    """
+
+    sampling: Literal["cpu", "gpu"] = Field("cpu", description="MD: cpu or gpu nodes")
+    fitting: Literal["cpu", "gpu"] = Field("cpu", description="fits: cpu or gpu nodes")
     cpu_partition: str | None = Field(
-        None, description="partition of CPU nodes for MD and fits; default: the profile's slurm_partition"
+        None, description="partition of CPU nodes for MD and fits; null: the profile's slurm_partition"
     )
-    gpu_partition: str = Field("gpu", description="partition of GPU nodes")
+    gpu_partition: str = Field("gpu", description="partition of GPU nodes; such jobs ask for one GPU each")
     modules: dict[str, list[str]] = Field(
-        {}, description="environment modules by rule, or 'default' for all others; with --sdm env-modules"
+        {},
+        description="with --sdm env-modules, by rule or 'default': {default: [lammps/2025.07], label: [qe/7.3]}",
     )
-    container: str | None = Field(None, min_length=1, description="container image of all rules; with --sdm apptainer")
+    container: str | None = Field(
+        None, min_length=1, description="with --sdm apptainer, for all rules: envs/oligopoly.sif"
+    )
 
 
 class Config(Settings):
     """Everything a run needs to know."""
 
-    run: Name = Field(description="results go to results/{run}")
-    seed: int = Field(1, ge=0, lt=2**31, description="all random numbers derive from it")
-    systems: dict[Name, System] = Field(min_length=1, description="boxes by name")
+    run: Name = Field(examples=["alkanes-study"], description="results go to results/{run}")
+    seed: int = Field(
+        1, ge=0, lt=2**31, description="all random numbers derive from it; the same seed gives the same results"
+    )
+    systems: dict[Name, System] = Field(
+        min_length=1,
+        examples=[SYSTEMS],
+        description="boxes of one kind of chain each, by name. At least one must have role 'train'",
+    )
     force_field: ForceField = Field(
-        FORCE_FIELDS.settings("gaff2")(),
-        description="the classical force field: it equilibrates, explores first, and can label",
+        FORCE_FIELDS.standard(),
+        description="the classical force field that builds, equilibrates and (labeler: classical) labels",
     )
     equilibration: Equilibration = Equilibration()
     reference: Reference
     pool: Pool = Pool()
     label: Label = Label()
-    trainer: Trainer = Field(TRAINERS.settings("ace")(), description="how potentials are made")
+    trainer: Trainer = Field(TRAINERS.standard(), description="what makes a potential of the labels")
     explore: Explore
-    select: Select = Field(
-        SELECTORS.settings("extrapolation_grade")(), description="which candidates are worth a label"
-    )
+    select: Select = Field(SELECTORS.standard(), description="which candidates are worth a label")
     assess: Assess = Assess()
     loop: Loop = Loop()
     budget: Budget = Budget()
     produce: Produce = Produce()
     properties: Properties = Properties()
     cluster: Cluster = Cluster()
-    study: Study | None = Field(None, description="several runs that differ in some keys, in one plan")
+    study: Study | None = Field(
+        None, description="several runs that differ in some keys, in one plan; null: this one run"
+    )
 
     @field_validator("systems")
     @classmethod
@@ -277,6 +341,15 @@ class Config(Settings):
                 "reference.states: one state must be npt at the system's own temperature and pressure "
                 "(give it neither): the density is judged by it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _pool_learns_from_states(self):
+        for name in self.pool.learn_from or ():
+            if name not in self.reference.states:
+                near = difflib.get_close_matches(name, self.reference.states, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else f": one of {', '.join(self.reference.states)}"
+                raise ValueError(f"pool.learn_from: given '{name}': is no state of reference.states{hint}")
         return self
 
     @model_validator(mode="after")

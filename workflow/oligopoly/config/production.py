@@ -17,11 +17,13 @@ class ProductionRun(State):
     after: Name | None = Field(
         None, description="run at whose end this one starts; nvt takes its mean volume too. null: the equilibrated box"
     )
-    timestep: Time | None = Field(None, le=4, description="default: that of produce")
-    real_masses: bool = Field(False, description="no heavier hydrogens: for dynamics, with a timestep of 1 fs at most")
+    timestep: Time | None = Field(None, le=4, description="null: that of produce")
+    real_masses: bool = Field(
+        False, description="no heavier hydrogens, whose dynamics is wrong; with a timestep of 1 fs at most"
+    )
 
 
-RUNS = {
+RUNS: dict[str, Any] = {
     "npt": {"ensemble": "npt", "duration": "200 ps"},
     "nvt": {"ensemble": "nvt", "duration": "100 ps", "after": "npt", "timestep": "0.5 fs", "real_masses": True},
 }
@@ -51,13 +53,19 @@ class Produce(Dynamics):
             if run.volume_ratio is not None and run.after is not None:
                 raise ValueError(f"runs.{name}.volume_ratio: a run after another takes its volume from that")
             seen.append(name)
+        if not self.by_ensemble():
+            raise ValueError(
+                "runs: one must be at the system's own temperature and pressure (give it neither): "
+                "properties are measured in it"
+            )
         return self
 
     def by_ensemble(self) -> dict[str, str]:
-        """The first run of each ensemble, in which properties are measured."""
+        """The run of each ensemble in which properties are measured: the first at the system's own state point."""
         found: dict[str, str] = {}
         for name, run in self.runs.items():
-            found.setdefault(run.ensemble, name)
+            if run.temperature is None and run.pressure is None and run.volume_ratio is None:
+                found.setdefault(run.ensemble, name)
         return found
 
     def arguments(self, system: System) -> dict[str, Any]:
@@ -69,7 +77,10 @@ class Produce(Dynamics):
                 conditions["timestep_fs"] = run.timestep
             if run.real_masses:
                 conditions["hydrogen_mass"] = None
-            runs[name] = {"conditions": conditions, "duration_fs": run.duration, "after": run.after}
+            runs[name] = {
+                "conditions": conditions, "duration_fs": run.duration, "after": run.after,
+                "volume_ratio": run.volume_ratio,
+            }  # fmt: skip
         return {"runs": runs, "settle_fs": self.settle, "sample_every_fs": self.sample_every}
 
 

@@ -15,7 +15,7 @@ MOVED = {
     "produce.nvt_timestep": "produce.runs.nvt.timestep",
     "produce.density_tolerance_percent": "properties.density.tolerance_percent",
 }
-# What a block is taken to hold when a key moves into it that was not alone there.
+# What a block held when it could not be given. One who gives it says all of it.
 DEFAULTS: dict[str, dict[str, Any]] = {"produce.runs": RUNS}
 RENAMED_VALUES = {("explore.engine", "ace"): "built-in"}
 
@@ -23,38 +23,40 @@ RENAMED_VALUES = {("explore.engine", "ace"): "built-in"}
 def current(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The config with today's keys, and a line for each key that has moved.
 
-    A key that stands there under both names is left, so that validation tells of the old one.
+    An old key beside what has taken its place is left, so that validation tells of it.
     """
-    given, data, told = data, copy.deepcopy(dict(data)), []
+    now, told = copy.deepcopy(dict(data)), []
     for old, new in MOVED.items():
         *way, last = old.split(".")
-        block = _block(data, way)
-        if block is None or last not in block:
+        block = _block(now, way)
+        if block is None or last not in block or _has(data, new):
             continue
+        for key, default in DEFAULTS.items():
+            *there, name = key.split(".")
+            if new.startswith(key + "."):
+                (_block(now, there, make=True) or {}).setdefault(name, copy.deepcopy(default))
         *there, name = new.split(".")
-        _fill(data, new)
-        target = _block(data, there, make=True)
-        if target is None or name in (_block(given, there) or {}):
-            continue
-        target[name] = block.pop(last)
-        told.append(f"{old} is called {new} now")
-    for (key, value), now in RENAMED_VALUES.items():
+        target = _block(now, there, make=True)
+        if target is not None:
+            target[name] = block.pop(last)
+            told.append(f"{old} is called {new} now")
+    for (key, value), today in RENAMED_VALUES.items():
         *way, last = key.split(".")
-        block = _block(data, way)
+        block = _block(now, way)
         if block is not None and block.get(last) == value:
-            block[last] = now
-    return data, told
+            block[last] = today
+    return now, told
 
 
-def _fill(data: dict[str, Any], new: str) -> None:
-    for key, default in DEFAULTS.items():
-        *way, last = key.split(".")
-        block = _block(data, way, make=True)
-        if new.startswith(key + ".") and block is not None and last not in block:
-            block[last] = copy.deepcopy(default)
+def _has(given: Mapping[str, Any], new: str) -> bool:
+    """Does a config say itself what an old key would have to say?"""
+    whole = next((key for key in DEFAULTS if new.startswith(key + ".")), new)
+    *way, last = whole.split(".")
+    return last in (_block(given, way) or {})
 
 
-def _block(data: dict[str, Any], way: list[str], make: bool = False) -> dict[str, Any] | None:
+def _block(data: Any, way: list[str], make: bool = False) -> dict[str, Any] | None:
+    """The block at the end of a way of keys; None where there is none."""
     for key in way:
         if make:
             data.setdefault(key, {})

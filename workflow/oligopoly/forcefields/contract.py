@@ -1,6 +1,6 @@
 """What a classical force field is to the workflow."""
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from oligopoly.parts import PartSettings
 
@@ -36,5 +36,5 @@ class ForceField(Protocol):
     def commands(self, purpose: Purpose, periodic: bool, impropers: bool) -> list[str]:
         """LAMMPS commands to give before `read_data`, the kspace style included; not periodic: open boundaries."""
 
-    def level_of_theory(self, purpose: Purpose = "label") -> dict:
+    def level_of_theory(self, purpose: Purpose = "label") -> dict[str, Any]:
         """The settings that define the energy surface, for keys and for provenance."""

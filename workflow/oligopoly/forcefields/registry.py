@@ -3,10 +3,17 @@
 import json
 from pathlib import Path
 
-from oligopoly.forcefields.contract import ForceField
+from oligopoly.forcefields.contract import ForceField, ForceFieldSettings
 from oligopoly.parts import Registry
 
-FORCE_FIELDS = Registry("force field", "force_field.kind", {"gaff2": "oligopoly.forcefields.gaff2"}, default="gaff2")
+FORCE_FIELDS = Registry[ForceFieldSettings](
+    "force field",
+    "force_field.kind",
+    {
+        "gaff2": "oligopoly.forcefields.gaff2",
+    },
+    default="gaff2",
+)
 
 
 def of_system(system: str | Path) -> ForceField:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from ase import Atoms
 
+from oligopoly.errors import UserError
 from oligopoly.forcefields.registry import of_system
 from oligopoly.labelers.contract import Guess, Label, LabelerSettings, LabelFailure
 from oligopoly.labelers.outcomes import Outcome
@@ -28,7 +29,7 @@ ABSURD = 1e6
 
 
 class Settings(LabelerSettings):
-    """Labels from the classical force field itself: exact, cheap, for tests and demonstrations."""
+    """The force field itself: exact, cheap, for tests and demonstrations."""
 
     runs_md: ClassVar[bool] = True
     kind: Literal["classical"] = "classical"
@@ -37,6 +38,8 @@ class Settings(LabelerSettings):
         return Guess(0.02, 1.0, 20.0, 1.0)
 
     def create(self, *, threads: int = 1, data: str | None = None, system: str | None = None) -> "ClassicalLabeler":
+        if data is None or system is None:
+            raise UserError("the classical labeler needs to know its force field's molecules: data and system")
         return ClassicalLabeler(data, system)
 
 

@@ -94,7 +94,7 @@ class Labeler(Protocol):
 
 Grid = Annotated[
     tuple[Annotated[int, Field(ge=20)], Annotated[int, Field(ge=50)]],
-    Field(description="radial and angular points per atom of the integration grid, e.g. [75, 302] or [99, 590]"),
+    Field(description="radial and angular points per atom of the integration grid; [99, 590] is finer"),
 ]
 Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 KPoints = Annotated[
@@ -109,6 +109,8 @@ def unpaired_electrons(atoms: Atoms) -> int:
     LabelFailure (odd electrons) for an odd number, unless the structure was broken on purpose (`decomposed`): then it
     is a radical.
     """
+    if not len(atoms):
+        raise LabelFailure(Outcome.INVALID, "no atoms")
     odd = int(atoms.numbers.sum()) % 2
     if odd and not decomposed(atoms):
         reason = f"{atoms.numbers.sum()} electrons: a molecule has lost or gained an atom"

@@ -82,23 +82,23 @@ INPUT = """
 
 
 class Settings(LabelerSettings):
-    """Gaussians and plane waves by CP2K (cp2k_shell): periodic and finite structures."""
+    """Mixed Gaussians and plane waves by CP2K's cp2k_shell; periodic and finite."""
 
     conda: ClassVar[str] = "cp2k"
     packages: ClassVar[tuple[str, ...]] = ("dftd3",)
     kind: Literal["cp2k"]
     method: dispersion.Method = Field(
-        "BLYP-D3BJ", description="functional that has GTH pseudopotentials, with or without D3"
+        "BLYP-D3BJ", description="a functional that has GTH pseudopotentials, with or without D3"
     )
-    basis: str = Field("DZVP-MOLOPT-SR-GTH", min_length=1, description="basis set in `basis_file`")
+    basis: str = Field("DZVP-MOLOPT-SR-GTH", min_length=1, description="one of those in basis_file")
     basis_file: str = Field("BASIS_MOLOPT", min_length=1, description="file in CP2K's folder of data")
     potential_file: str = Field("GTH_POTENTIALS", min_length=1, description="file in CP2K's folder of data")
-    data_folder: str | None = Field(None, min_length=1, description="default: $CP2K_DATA_DIR, or beside the program")
+    data_folder: str | None = Field(
+        None, min_length=1, description="of these files; null: CP2K_DATA_DIR, or the one beside the program"
+    )
     cutoff: Energy = Field("400 Ry", description="of the plane waves")
     vacuum: Length = Field("5 A", description="on all sides of a finite structure")
-    command: str = Field(
-        "cp2k_shell", min_length=1, description="such as `mpirun -np {threads} cp2k_shell`; or OpenMP threads without"
-    )
+    command: str = Field("cp2k_shell", min_length=1, description="or mpirun -np {threads} cp2k_shell")
 
     def guess(self) -> Guess:
         return Guess(2.3, 2.0, 250.0, 1.2)  # measured: 20 atoms (360 functions) in 20 to 60 s
@@ -132,7 +132,9 @@ class CP2KLabeler:
         program = programs.command_line(command, KEY, "CP2K", threads)
         folder = _data(data_folder, program)
         self.basis_file, self.potential_file = folder / basis_file, folder / potential_file
-        self._calculator, self._scratch, self._read = None, None, 0
+        self._calculator: Any = None
+        self._scratch: Scratch | None = None
+        self._read = 0
 
     def settings(self) -> dict[str, Any]:
         """Everything a label depends on besides the geometry."""
@@ -254,8 +256,8 @@ class CP2KLabeler:
 
     def _said(self) -> str:
         """What CP2K has written since this was asked last."""
-        path = self._scratch.path / "cp2k.out"
-        if not path.exists():
+        path = self._scratch.path / "cp2k.out" if self._scratch else None
+        if path is None or not path.exists():
             return ""
         with open(path, errors="replace") as file:
             file.seek(self._read)

@@ -45,23 +45,26 @@ TRIES = ((80, 0.7, 8), (250, 0.2, 12))
 
 
 class Settings(LabelerSettings):
-    """Plane waves by Quantum ESPRESSO (pw.x): periodic structures, with stress."""
+    """Plane waves by Quantum ESPRESSO; periodic (finite structures in a cell)."""
 
     conda: ClassVar[str] = "espresso"
     packages: ClassVar[tuple[str, ...]] = ("dftd3",)
     kind: Literal["espresso"]
-    method: dispersion.Method = Field("PBE-D3BJ", description="functional of the pseudopotentials, with or without D3")
-    pseudopotentials: dict[Element, str] = Field(
-        description="UPF file by element; all made for the method's functional"
+    method: dispersion.Method = Field(
+        "PBE-D3BJ", description="the functional of the pseudopotentials, with or without D3"
     )
-    pseudopotential_folder: str = Field(min_length=1, description="folder of these files")
-    wavefunction_cutoff: Energy = Field("50 Ry", description="ecutwfc")
-    density_cutoff: Energy = Field("400 Ry", description="ecutrho: 8 times ecutwfc, norm-conserving 4 times")
+    pseudopotentials: dict[Element, str] = Field(
+        examples=[{"H": "H.pbe-kjpaw.UPF", "C": "C.pbe-n-kjpaw_psl.0.1.UPF", "O": "O.pbe-kjpaw.UPF"}],
+        description="files by element, all made for this functional",
+    )
+    pseudopotential_folder: str = Field(
+        min_length=1, examples=["/usr/share/espresso/pseudo"], description="folder of these files"
+    )
+    wavefunction_cutoff: Energy = Field("50 Ry", description="of the plane waves")
+    density_cutoff: Energy = Field("400 Ry", description="8 times that of the wave functions, norm-conserving 4 times")
     kpoints: KPoints = (1, 1, 1)
     vacuum: Length = Field("6 A", description="on all sides of a finite structure")
-    command: str = Field(
-        "pw.x", min_length=1, description="such as `mpirun -np {threads} pw.x`; `{threads}` is what the job gives it"
-    )
+    command: str = Field("pw.x", min_length=1, description="or mpirun -np {threads} pw.x")
 
     def guess(self) -> Guess:
         return Guess(2.3, 2.0, 250.0, 1.2)  # measured: 20 atoms (360 functions) in 20 to 60 s
@@ -162,7 +165,11 @@ class EspressoLabeler:
 
     def _input(self, atoms: Atoms, unpaired: int, cycles: int, mixing: float, memory: int) -> dict[str, dict]:
         (folder,) = {str(path.parent) for path in self.files.values()}
-        system = {"ecutwfc": self.cutoffs[0] / Rydberg, "ecutrho": self.cutoffs[1] / Rydberg, "nosym": True}
+        system: dict[str, Any] = {
+            "ecutwfc": self.cutoffs[0] / Rydberg,
+            "ecutrho": self.cutoffs[1] / Rydberg,
+            "nosym": True,
+        }
         if decomposed(atoms):
             system |= {"nspin": 2, "tot_magnetization": unpaired}
             system |= {"occupations": "smearing", "smearing": "m-v", "degauss": SMEARING}
@@ -220,8 +227,8 @@ def check_method(
 def _header(path: Path) -> tuple[str, str]:
     """Element and functional that a UPF file says it is for."""
     text = path.read_text(errors="replace")
-    header = re.search(r"<PP_HEADER(.*?)(/>|</PP_HEADER>)", text, re.S)
-    header = header[1] if header else ""
+    tag = re.search(r"<PP_HEADER(.*?)(/>|</PP_HEADER>)", text, re.S)
+    header = tag[1] if tag else ""
     named = {key: value for key, _, value in re.findall(r"(\w+)=(['\"])(.*?)\2", header, re.S)}
     if "functional" in named:  # version 2
         functional, symbol = named["functional"], named.get("element", "")

@@ -50,16 +50,20 @@ SECOND_TRY = {"soscf": True, "soscf_start_convergence": 1e-2, "maxiter": 150, "d
 
 
 class Settings(LabelerSettings):
-    """Density functionals, Hartree-Fock and MP2 in Gaussian basis sets by Psi4: finite structures."""
+    """Density functionals, Hartree-Fock and MP2 in Gaussian basis sets by Psi4; finite."""
 
     periodic: ClassVar[bool] = False
     conda: ClassVar[str] = "psi4"
     packages: ClassVar[tuple[str, ...]] = ("dftd3",)
     kind: Literal["psi4"]
-    method: dispersion.Method = Field("wB97X-D3BJ", description="with an analytic gradient in Psi4; D3 as of pyscf")
-    basis: str = Field("def2-TZVPD", min_length=1, description="basis set, as Psi4 knows it")
+    method: dispersion.Method = Field(
+        "wB97X-D3BJ", description="any with an analytic gradient: functionals without VV10, HF, MP2"
+    )
+    basis: str = Field("def2-TZVPD", min_length=1, description="basis set that Psi4 knows")
     grid: Grid = (75, 302)
-    executable: str = Field("psi4", min_length=1, description="the program, or its path in another environment")
+    executable: str = Field(
+        "psi4", min_length=1, description="or the program's path, e.g. ~/miniforge3/envs/psi4/bin/psi4"
+    )
 
     def guess(self) -> Guess:
         # measured on one core of 2026, ethylene glycol and its dimer: def2-SVP 7 and 28 s, 0.9 and 1.8 GB;
@@ -150,17 +154,17 @@ class Server:
 
     def ask(self, request: dict) -> dict:
         """The server's answer; LabelFailure if it dies before it gives one."""
-        if self._process is None:
-            self._start()
+        process = self._process or self._start()
+        assert process.stdin is not None and process.stdout is not None  # both are pipes
         try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
         except BrokenPipeError:
             answer = ""
         if answer:
             return json.loads(answer)
-        code = self._process.wait()
+        code = process.wait()
         self._process = None
         self._scratch.remove()
         self._log.seek(0)
@@ -168,18 +172,20 @@ class Server:
 
     def end(self) -> None:
         """Let it finish, and remove its scratch files."""
-        if self._process is not None:
-            self._process.stdin.close()
+        process = self._process
+        if process is not None:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.close()
             try:
-                self._process.wait(10)
+                process.wait(10)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process.stdout.close()
+                process.kill()
+                process.wait()
+            process.stdout.close()
             self._process = None
             self._scratch.remove()
 
-    def _start(self) -> None:
+    def _start(self) -> subprocess.Popen:
         self._scratch = Scratch("psi4", os.environ.get("PSI_SCRATCH"))
         self._log.seek(0)
         self._log.truncate()
@@ -192,6 +198,7 @@ class Server:
             env=self.environment,
             preexec_fn=dies_with_parent,
         )
+        return self._process
 
 
 def functional(method: str) -> tuple[str | dict, dict | None]:
@@ -201,13 +208,13 @@ def functional(method: str) -> tuple[str | dict, dict | None]:
     if not fitted:
         return name, d3
     # A dispersion of zero keeps Psi4 from adding the VV10 that Libxc says belongs to the functional.
-    none = {"type": "chg", "params": {"s6": 0.0}, "nlc": False}
+    none: dict[str, Any] = {"type": "chg", "params": {"s6": 0.0}, "nlc": False}
     return {"name": f"{name}_d3", "xc_functionals": {fitted: {}}, "dispersion": none}, d3
 
 
 def check_method(*, method: str, basis: str, executable: str, elements: set[str], **_: Any) -> None:
     """UserError if there is no Psi4, or it has no analytic gradient of the method, or no basis for an element."""
-    wanted, _ = functional(method)
+    wanted = functional(method)[0]
     try:
         server = Server(executable)
     except LabelFailure as failure:

@@ -36,15 +36,15 @@ DESCENTS = 5  # from saddle points of the energy as a function of the orbitals
 
 
 class Settings(LabelerSettings):
-    """Density functionals in Gaussian basis sets by PySCF: finite structures."""
+    """Density functionals in Gaussian basis sets by PySCF; finite."""
 
     periodic: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("pyscf", "dftd3")
     kind: Literal["pyscf"]
     method: dispersion.Method = Field(
-        "wB97X-D3BJ", description="functional as PySCF knows it, HF, or with D3: PBE-D3BJ, B3LYP-D3zero"
+        "wB97X-D3BJ", description="a functional that PySCF knows, or HF; -D3BJ or -D3zero adds dispersion"
     )
-    basis: str = Field("def2-TZVPD", min_length=1, description="basis set, as PySCF knows it")
+    basis: str = Field("def2-TZVPD", min_length=1, description="or def2-SVP, about 3 times cheaper")
     grid: Grid = (75, 302)
 
     def guess(self) -> Guess:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from oligopoly.labelers.contract import Labeler
+from oligopoly.labelers.contract import Labeler, LabelerSettings
 from oligopoly.parts import Registry
 
-LABELERS = Registry(
+LABELERS = Registry[LabelerSettings](
     "labeler",
     "label.labeler.kind",
     {

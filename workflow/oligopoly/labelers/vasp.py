@@ -54,19 +54,21 @@ TRIES = ({"ALGO": "Fast", "NELM": 80}, {"ALGO": "All", "NELM": 250, "TIME": 0.2}
 
 
 class Settings(LabelerSettings):
-    """Plane waves by VASP, which is licensed: periodic structures, with stress."""
+    """Plane waves by VASP, which is licensed; periodic (finite structures in a cell)."""
 
     packages: ClassVar[tuple[str, ...]] = ("dftd3",)
     kind: Literal["vasp"]
     method: dispersion.Method = Field(
         "PBE-D3BJ", description="PBE, PBEsol, revPBE, RPBE, SCAN or r2SCAN, with or without D3"
     )
-    potentials: dict[Element, str] = Field(description="folder of the POTCAR by element, such as C, O_s")
-    potential_folder: str = Field(min_length=1, description="folder of these, such as .../potpaw_PBE.54")
-    cutoff: Energy = Field("500 eV", description="ENCUT")
+    potentials: dict[Element, str] = Field(
+        examples=[{"H": "H", "C": "C", "O": "O"}], description="folder of each POTCAR"
+    )
+    potential_folder: str = Field(min_length=1, examples=["~/potpaw_PBE.54"], description="folder of these folders")
+    cutoff: Energy = Field("500 eV", description="of the plane waves")
     kpoints: KPoints = (1, 1, 1)
     vacuum: Length = Field("6 A", description="on all sides of a finite structure")
-    command: str = Field("vasp_gam", min_length=1, description="such as `mpirun -np {threads} vasp_std`")
+    command: str = Field("vasp_gam", min_length=1, description="or mpirun -np {threads} vasp_std")
 
     def guess(self) -> Guess:
         return Guess(2.3, 2.0, 250.0, 1.2)  # measured: 20 atoms (360 functions) in 20 to 60 s

@@ -21,11 +21,13 @@ TRIES = ((250, 0.4), (1000, 0.1))
 
 
 class Settings(LabelerSettings):
-    """Extended tight binding by tblite: finite and periodic structures in seconds."""
+    """Extended tight binding by tblite; finite and periodic, in seconds."""
 
     packages: ClassVar[tuple[str, ...]] = ("tblite",)
     kind: Literal["xtb"]
-    method: Literal["GFN2-xTB", "GFN1-xTB"] = Field("GFN2-xTB", description="GFN1-xTB is faster in periodic cells")
+    method: Literal["GFN2-xTB", "GFN1-xTB"] = Field(
+        "GFN2-xTB", description="GFN2-xTB or GFN1-xTB, which is faster in periodic cells"
+    )
 
     def guess(self) -> Guess:
         return Guess(0.05, 2.2, 20.0)

@@ -52,7 +52,7 @@ def molecules(atoms: Atoms, topology: Topology | None, max_bond: float) -> Flaw 
 
 def label(label: Label, max_force: float, max_net_force: float) -> Flaw | None:
     """Values that are not finite, a force above `max_force`, a sum of forces above `max_net_force` (eV/A)."""
-    values = [label.energy, *(v for v in (label.forces, label.stress, label.charges) if v is not None)]
+    values = [np.asarray(v) for v in (label.energy, label.forces, label.stress, label.charges) if v is not None]
     if not all(np.isfinite(value).all() for value in values):
         return Outcome.CRASHED, "the energy, a force or another value is not a finite number"
     largest = np.linalg.norm(label.forces, axis=1)

@@ -74,18 +74,19 @@ class Crew:
         """Those that end within `timeout_s` (None: wait for one). UserError where a labeler cannot start at all."""
         busy = {worker.connection: worker for worker in self._workers if worker.number is not None}
         ready = wait(list(busy), timeout_s)
-        return [self._finish(busy[connection]) for connection in ready]
+        return [self._finish(worker) for connection, worker in busy.items() if connection in ready]
 
     def abandon(self) -> list[int]:
         """Stop everything that is being labelled, and say what it was."""
-        stopped = [worker for worker in self._workers if worker.number is not None]
-        for worker in stopped:
+        stopped = [(worker, worker.number) for worker in self._workers if worker.number is not None]
+        for worker, _ in stopped:
             self._workers.remove(worker)
             worker.end(at_once=True)
-        return [worker.number for worker in stopped]
+        return [number for _, number in stopped]
 
     def _finish(self, worker: "_Worker") -> Result:
         number, since = worker.number, worker.since
+        assert number is not None  # it was busy
         worker.number = None
         try:
             answer = worker.connection.recv()

@@ -100,6 +100,7 @@ def label_chunk(
     for k, atoms in enumerate(frames):
         if verdicts[k].outcome is Outcome.LABELLED:
             record = chunk.records[k]
+            assert record.label is not None  # that is what labelled says
             labelled.append(attach(atoms, record.label, name_of(record.settings)))
     try:
         frame_files.write(labelled_path, labelled)

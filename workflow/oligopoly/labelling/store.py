@@ -134,7 +134,7 @@ def _parsed(path: Path) -> Record:
         atoms.info["config_type"] = body["config_type"]
     label = None
     if body["outcome"] == Outcome.LABELLED:
-        arrays = {name: None if body[name] is None else np.array(body[name]) for name in ARRAYS}
+        arrays: dict[str, Any] = {name: None if body[name] is None else np.array(body[name]) for name in ARRAYS}
         label = Label(energy=body["energy"], **arrays, notes=body["notes"])
     return Record(atoms, body["settings"], Outcome(body["outcome"]), body["reason"], label, body["facts"])
 

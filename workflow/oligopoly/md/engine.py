@@ -62,8 +62,13 @@ class Evaluator(Protocol):
 class Engine(Protocol):
     """A way to compute forces in LAMMPS."""
 
-    units: Units
-    lammps_threads: int  # of LAMMPS' own styles
+    @property
+    def units(self) -> Units:
+        """Of the LAMMPS that it runs in."""
+
+    @property
+    def lammps_threads(self) -> int:
+        """Of LAMMPS' own styles."""
 
     def load(self, lmp: "lammps", atoms: Atoms, hydrogen_mass: float | None) -> None:
         """Fill a fresh instance with `placement.oriented` atoms (tag = index + 1), masses and forces.

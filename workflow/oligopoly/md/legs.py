@@ -108,7 +108,7 @@ class Unfinished:
 
             yield (
                 FrameWriter(files[0], numbers, periodic),
-                ThermoWriter(files[1], masses, periodic, self._sizes[1]),
+                ThermoWriter(files[1], masses, periodic, bool(self._sizes[1])),
                 save,
             )
 

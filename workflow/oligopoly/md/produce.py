@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,13 @@ from oligopoly.systems.topology import Topology
 
 @dataclass(frozen=True)
 class Run:
-    """One run: `conditions` and `duration_fs`; `after` names the run at whose end, and mean volume, it starts."""
+    """One run: `conditions` and `duration_fs`; `after` names the run at whose end it starts, at its mean volume if it
+    is nvt. One that starts from the box may be brought to `volume_ratio` times its volume."""
 
     conditions: Conditions
     duration_fs: float
     after: str | None = None
+    volume_ratio: float | None = None
 
 
 def seed_of(seed: int, system: str, engine: str, replicate: str) -> int:
@@ -70,15 +72,15 @@ def produce(
             with writers(out_dir / name, start.numbers, topology.masses, True):
                 pass
             before = status[run.after]["reason"]
-            not_run = Outcome("not_run", 0, 0.0, f"the {run.after.upper()} run before it ended: {before}")
+            not_run = Outcome("not_run", 0, 0.0, f"the run {run.after} before it ended: {before}")
             status[name] = not_run.to_dict() | planned
             continue
-        begin, scaling = (start, {}) if run.after is None else (ends[run.after], {})
-        watch = Watch(topology, run.conditions.temperature, start.get_volume())
+        begin, volume = start if run.after is None else ends[run.after], None
         if run.after is not None and run.conditions.ensemble == "nvt":
             volume = float(np.mean(read_thermo(out_dir / run.after / "thermo.tsv")["volume_A3"]))
-            scaling = {"volume_ratio": volume / begin.get_volume(), "scaling_fs": 1000.0}
-            watch = replace(watch, volume=volume)
+        elif run.volume_ratio is not None:
+            volume = run.volume_ratio * start.get_volume()
+        if volume is not None:
             planned["volume_A3"] = volume
         outcome, last = run_md(
             engine,
@@ -90,11 +92,12 @@ def produce(
             settle_fs=settle_fs,
             seed=derive(seed, name),
             out_dir=out_dir / name,
-            watch=watch,
+            volume_ratio=None if volume is None else volume / begin.get_volume(),
+            scaling_fs=1000.0,
+            watch=Watch(topology, run.conditions.temperature, volume or start.get_volume()),
             label=f"{label}, {name}",
             log=log,
             leg_fs=leg,
-            **scaling,
         )
         status[name] = outcome.to_dict() | planned
         if outcome.outcome == "completed":

@@ -70,12 +70,13 @@ def run_md(
         settings = (conditions, plan, seed, watch and watch.volume)
         unfinished = legs.Unfinished(out_dir, legs.definition(atoms, engine.files(), *settings))
         mark = unfinished.mark
-    if mark and mark.outcome:
+    if unfinished and mark and mark.outcome:
         unfinished.publish()
         return mark.outcome, as_atoms(atoms, mark.state)
 
-    last: Sample | legs.State | None = mark and mark.state
-    outcome = None
+    state = mark.state if mark else None  # that the next leg starts from
+    last: Sample | legs.State | None = state
+    outcome: Outcome | None = None
     progress = Progress(total - mark.state.step if mark else plan.scaling + plan.settle + total, label, "steps")
     if mark:
         print(f"{label}: goes on from {mark.state.time_fs / 1000:.1f} ps", file=sys.stderr, flush=True)
@@ -84,24 +85,28 @@ def run_md(
     with opened(atoms.numbers, topology.masses, periodic) as (frames, thermo, *save):
         try:
             while outcome is None and (last is None or last.step < end):
-                velocities = None if last is None else last.velocities
+                velocities = None if state is None else state.velocities
                 with open_simulation(engine, as_atoms(atoms, last), conditions, seed, log, velocities) as simulation:
-                    for sample in one_leg(simulation, plan, last, progress):
+                    for sample in one_leg(simulation, plan, state, progress):
                         last = sample
                         frames.write(sample)
                         thermo.write(sample)
                         outcome = watch.check(sample) if watch else None
                         if outcome is not None:
                             break
+                    assert last is not None  # a leg has one sample at least
                     if outcome is None and last.step >= end:
                         outcome = Outcome("completed", total, total * conditions.timestep_fs, "ran to its end")
                     if save:
-                        last = legs.State(last.step, last.time_fs, last.positions, last.cell, simulation.velocities())
-                        save[0](last, outcome)
+                        last = state = legs.State(
+                            last.step, last.time_fs, last.positions, last.cell, simulation.velocities()
+                        )
+                        save[0](state, outcome)
         except Failed as failure:
             outcome = from_failure(failure, last)
     if unfinished:
         unfinished.publish()
+    assert outcome is not None
     return outcome, as_atoms(atoms, last)
 
 

@@ -133,6 +133,7 @@ class Simulation:
         elif c.ensemble == "nve":
             fix = "nve"
         else:
+            assert c.pressure_atm is not None  # `Conditions` have one in npt
             end = c.pressure_atm if c.pressure_end_atm is None else c.pressure_end_atm
             first, last = c.pressure_atm / units.pressure, end / units.pressure
             fix = f"npt {temperature} iso {first:.17g} {last:.17g} {BAROSTAT / units.time:.17g}"

@@ -14,14 +14,16 @@ class System(Settings):
     """A box of one kind of chain."""
 
     role: Literal["train", "transfer"] = Field(
-        description="train: the potential learns on it; transfer: longer chains it must hold for"
+        description="train: the potential learns on it; transfer: it must hold for it"
     )
-    repeat_unit: str = Field(description="SMILES with two '*', such as '*CC*' or '*CCO*'")
+    repeat_unit: str = Field(
+        examples=["*CC*"], description="SMILES with two '*': *CC* polyethylene, *CCO* PEG, *CC(C)O* PPG"
+    )
     end_groups: tuple[str, str] | Literal["ring"] = Field(
-        ("*[H]", "*[H]"), description="SMILES with one '*' for head and tail, or 'ring'"
+        ("*[H]", "*[H]"), description="SMILES with one '*' for head and tail, or: ring"
     )
-    degree_of_polymerisation: int = Field(ge=1, description="repeat units per chain")
-    chains: int = Field(ge=1, description="chains in the box")
+    degree_of_polymerisation: int = Field(ge=1, examples=[5], description="repeat units per chain")
+    chains: int = Field(ge=1, examples=[32], description="chains in the box")
     temperature: Temperature = Field("300 K", description="at which properties are reported")
     pressure: Pressure = Field("1 atm", description="at which properties are reported")
 
@@ -32,17 +34,17 @@ class Dynamics(Settings):
     timestep: Time = Field("1 fs", le=4, description="MD time step")
     hydrogen_mass: Mass | None = Field(
         None,
-        description="heavier hydrogens allow longer steps and change no static average "
-        "(real masses are always used where dynamics is reported)",
+        description="heavier hydrogens, e.g. 4.03 g/mol: they allow 1.5-2 fs steps and change no static average",
     )
 
     def conditions(self, point: Any, system: System) -> dict[str, Any]:
         """Arguments of `md.simulation.Conditions` for a state point or walker of `system`."""
-        npt = point.ensemble == "npt"
-        pressure = system.pressure if point.pressure is None else point.pressure
+        ensemble = getattr(point, "ensemble", "nvt")  # not every sampler moves atoms
+        given = getattr(point, "pressure", None)
+        npt, pressure = ensemble == "npt", system.pressure if given is None else given
         return {
-            "ensemble": point.ensemble,
-            "temperature": point.temperature or system.temperature,
+            "ensemble": ensemble,
+            "temperature": getattr(point, "temperature", None) or system.temperature,
             "pressure_atm": pressure if npt else None,
             "pressure_end_atm": getattr(point, "pressure_end", None),
             "timestep_fs": self.timestep,
@@ -53,11 +55,11 @@ class Dynamics(Settings):
 class State(Settings):
     """A state point of MD."""
 
-    ensemble: Literal["nvt", "npt"] = "nvt"
-    temperature: Temperature | None = Field(None, description="default: the system's")
-    pressure: Pressure | None = Field(None, description="npt only; default: the system's")
+    ensemble: Literal["nvt", "npt"] = Field("nvt", description="nvt: constant volume; npt: constant pressure")
+    temperature: Temperature | None = Field(None, description="null: the system's")
+    pressure: Pressure | None = Field(None, description="npt only; null: the system's")
     volume_ratio: float | None = Field(
-        None, gt=0.4, lt=2.5, description="nvt only: volume in units of the starting one"
+        None, gt=0.4, lt=2.5, description="nvt only: volume in units of the equilibrated box"
     )
     duration: Time = Field(description="sampled time, at most (exploration stops where the potential fails)")
 

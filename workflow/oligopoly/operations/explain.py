@@ -73,6 +73,7 @@ def _file(run: Path, target: str) -> Path | None:
 
 def _job(run: Path, path: Path) -> str:
     job = layout.made_by(path, run)
+    assert job is not None  # `_file` has looked
     there = "is there" if path.exists() else "is not there yet"
     lines = [f"{path} {there}. It is made by: {job}."]
     done = {(use.rule, use.name): use for use in usage.jobs(run)}
@@ -90,6 +91,7 @@ def _job(run: Path, path: Path) -> str:
 def _content(run: Path, store: str, path: Path) -> str | None:
     """What the file itself, or what lies beside it, says about how it came to be."""
     job = layout.made_by(path, run)
+    assert job is not None  # `_file` has looked
     if job.rule == "label":
         return _chunk(run, job.name)
     if job.rule in ("fit", "final", "provenance"):
@@ -168,7 +170,10 @@ def _selection(ledger: Path) -> str | None:
 def _frame(run: Path, target: str) -> list[str]:
     """Everything that ledgers and outcomes say about a candidate, an origin or a label's key."""
     wanted = re.fullmatch(r"(?:gen_(\d{3})/)?(.+)", target)
-    told, outcomes = [], usage.outcomes(run)
+    told: list[str] = []
+    outcomes = usage.outcomes(run)
+    if wanted is None:
+        return told
     for number, row in _ledgers(run):
         origin = f"{row['system']}/gen_{number:03d}/{row['sampler']}/{row['step']}"
         named = row["candidate"] == wanted[2] and wanted[1] in (None, f"{number:03d}")

@@ -3,6 +3,7 @@
 import base64
 import io
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 
@@ -18,7 +19,7 @@ MUTED = "#8C8C8C"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 FULL, HALF = 9.4, 4.6  # widths in inches
 
-SETTINGS = {
+SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.size": 9.5,
     "axes.titlesize": 10,
@@ -39,6 +40,7 @@ SETTINGS = {
     "lines.markersize": 4.5,
     "errorbar.capsize": 2.5,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.wspace": 0.05,
     "figure.dpi": 100,
     "savefig.dpi": 160,
     "svg.hashsalt": "oligopoly",  # the same data give the same file

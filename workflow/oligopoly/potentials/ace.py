@@ -11,10 +11,10 @@ from oligopoly.errors import UserError
 from oligopoly.md.engine import Computed, Engine, Evaluator, Score
 from oligopoly.md.external import External
 from oligopoly.potentials.basis import basis_functions
-from oligopoly.potentials.contract import Prediction, check_choice, predictions, require
+from oligopoly.potentials.contract import Prediction, check_choice, known, predictions, require
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.potentials.pace import available, pair_pace
-from oligopoly.potentials.uncertainty import NONE, Committee, Kind, Uncertainty, gamma
+from oligopoly.potentials.uncertainty import NONE, SCALES, Committee, Kind, Uncertainty, gamma
 
 # Of the neighbour list, A: the cheapest for a hot liquid (builds against longer lists)
 SKIN = 0.9
@@ -41,7 +41,8 @@ class ACEPotential:
 
     def predict(self, frames: Iterable[Atoms], uncertainty: Kind = "none", threads: int = 1) -> Iterator[Prediction]:
         require(self.manifest, uncertainty)
-        return predictions(self._evaluator(uncertainty, threads, skin=0.5), frames, uncertainty != "none")
+        evaluator = self._evaluator(uncertainty, threads, skin=0.5)
+        return predictions(evaluator, known(self.manifest, frames), uncertainty != "none")
 
     def engine(self, uncertainty: Uncertainty = NONE, choice: str = "auto", threads: int = 1) -> Engine:
         check_choice(choice, ("built-in", "pace"))
@@ -56,7 +57,8 @@ class ACEPotential:
         return External(lambda: self._evaluator(uncertainty.kind, threads), self._files(uncertainty.kind), every)
 
     def score(self, atoms: Atoms, kind: Kind) -> Score | None:
-        return next(self.predict([atoms], kind)).score if kind in self.manifest.uncertainty else None
+        scored = kind in SCALES and kind in self.manifest.uncertainty
+        return next(self.predict([atoms], kind)).score if scored else None
 
     def descriptors(self, atoms: Atoms) -> np.ndarray | None:
         return basis_functions(self.manifest.path("potential"), atoms)

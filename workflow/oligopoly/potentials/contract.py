@@ -42,7 +42,7 @@ class Potential(Protocol):
         """
 
     def score(self, atoms: Atoms, kind: str) -> Score | None:
-        """How unsure it is of a frame, by a kind in its manifest's `uncertainty`; None where it has none such."""
+        """How unsure it is of the atoms of a frame, by a kind of `uncertainty.SCALES`; None where it has no such."""
 
     def descriptors(self, atoms: Atoms) -> np.ndarray | None:
         """The surroundings of each atom as it sees them (N, D); None where it has no such vectors."""
@@ -52,7 +52,7 @@ def predictions(evaluator: Evaluator, frames: Iterable[Atoms], scored: bool = Fa
     """What an evaluator says of each frame."""
     for atoms in frames:
         found = evaluator.compute(atoms.numbers, atoms.positions, np.asarray(atoms.cell), atoms.pbc, scored=scored)
-        stress = voigt(found.virial / atoms.get_volume()) if atoms.pbc.all() else None
+        stress = voigt(found.virial / atoms.cell.volume) if atoms.pbc.all() else None
         yield Prediction(found.energy, found.forces, stress, found.score, found.energies)
 
 
@@ -67,3 +67,13 @@ def require(manifest: Manifest, kind: Kind) -> None:
     if kind != "none" and kind not in manifest.uncertainty:
         has = ", ".join(manifest.uncertainty) or "none at all"
         raise UserError(f"{manifest.folder}: this potential has no {SCALES[kind].name} (its uncertainty: {has})")
+
+
+def known(manifest: Manifest, frames: Iterable[Atoms]) -> Iterator[Atoms]:
+    """The frames, one by one. Raises UserError at the first with elements that a potential does not know."""
+    for atoms in frames:
+        unknown = sorted(set(atoms.symbols) - set(manifest.species))
+        if unknown:
+            knows = ", ".join(manifest.species)
+            raise UserError(f"{manifest.folder}: this potential knows {knows}, but not {', '.join(unknown)}")
+        yield atoms

@@ -41,7 +41,10 @@ class Manifest(BaseModel):
         files = self.files if member is None else self.members[member]
         if role not in files:
             raise UserError(f"{self.folder / NAME}: this potential has no {role} (it has {', '.join(files)})")
-        return self.folder / files[role]
+        path = self.folder / files[role]
+        if not path.exists():
+            raise UserError(f"{path}: no such file, and it is the {role} of {self.folder / NAME}")
+        return path
 
     def paths(self) -> list[Path]:
         """All its files."""

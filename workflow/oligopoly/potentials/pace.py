@@ -20,7 +20,7 @@ from oligopoly.md.engine import Computed, Engine, Score, by_element, mass_comman
 from oligopoly.md.lammps import start
 from oligopoly.md.units import METAL, Units
 from oligopoly.potentials.basis import basis_functions
-from oligopoly.potentials.contract import Prediction, check_choice, predictions
+from oligopoly.potentials.contract import Prediction, check_choice, known, predictions
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.potentials.uncertainty import NONE, Kind, Uncertainty, gamma
 
@@ -39,7 +39,7 @@ class PacePotential:
     def predict(self, frames: Iterable[Atoms], uncertainty: Kind = "none", threads: int = 1) -> Iterator[Prediction]:
         if uncertainty != "none":
             raise UserError("LAMMPS ML-PACE gives extrapolation grades in MD only: evaluate without them")
-        return predictions(PaceEvaluator(self.manifest.path("potential")), frames)
+        return predictions(PaceEvaluator(self.manifest.path("potential")), known(self.manifest, frames))
 
     def engine(self, uncertainty: Uncertainty = NONE, choice: str = "auto", threads: int = 1) -> Engine:
         if choice == "built-in":
@@ -154,7 +154,7 @@ class PaceEvaluator:
 
     def __init__(self, potential_file: str | Path):
         self.engine = PairPACE(potential_file)
-        self._running: dict[tuple, object] = {}
+        self._running: dict[tuple, lammps] = {}
 
     def compute(self, numbers, positions, cell=None, pbc=None, scored: bool = False) -> Computed:
         """Energy, forces and virial; scores are only had in MD. Raises UserError where LAMMPS lacks ML-PACE."""

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from oligopoly.errors import UserError
-from oligopoly.parts import Registry
+from oligopoly.parts import PartSettings, Registry
 from oligopoly.potentials import manifest as manifests
 from oligopoly.potentials.contract import Potential
 from oligopoly.potentials.manifest import Manifest
 
-POTENTIALS = Registry(
+POTENTIALS = Registry[PartSettings](
     "potential",
     "kind",
     {
@@ -25,6 +25,8 @@ def open_potential(path: str | Path, active_set: str | Path | None = None) -> Po
     """
     path = Path(path)
     found = manifests.read(path) if path.suffix == ".json" else bare(path, active_set)
+    if found.kind not in POTENTIALS:
+        raise UserError(f"{path}: {POTENTIALS.unknown(found.kind)}")
     return POTENTIALS.module(found.kind).load(found)
 
 
@@ -34,8 +36,8 @@ def bare(path: Path, active_set: str | Path | None = None) -> Manifest:
 
     if path.suffix not in (".yaml", ".yml", ".yace"):
         raise UserError(f"{path}: a potential is a manifest.json, or a .yaml (B-basis) or .yace (C-tilde) file of ACE")
-    for needed in filter(None, (path, active_set)):
-        if not Path(needed).exists():
+    for needed in (path, active_set):
+        if needed and not Path(needed).exists():
             raise UserError(f"{needed}: no such file")
     content = load(path)
     if path.suffix == ".yace":

@@ -1,6 +1,6 @@
 """How a potential says what it does not know: kinds of score, their thresholds, and committees."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +41,11 @@ class Uncertainty:
 
 
 NONE = Uncertainty("none", 10)
+
+
+def first_of(gives: Collection[str]) -> Kind:
+    """The kind of score to ask where it is left open, of those that a potential has."""
+    return "gamma" if "gamma" in gives else "committee" if "committee" in gives else "none"
 
 
 def gamma(grades: np.ndarray) -> Score:

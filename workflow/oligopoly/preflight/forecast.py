@@ -6,6 +6,7 @@ knows the timings in the label store; fits from the demonstration's. Right withi
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from ase import Atoms
 from rdkit import Chem
@@ -28,7 +29,7 @@ class Forecast:
     """Sums over all generations. wall: hours on the way through the loop with as many nodes as there are jobs."""
 
     jobs: Counter = field(default_factory=Counter)
-    core_hours: Counter = field(default_factory=Counter)
+    core_hours: Any = field(default_factory=Counter)  # a Counter of floats
     gpu_hours: float = 0.0
     labels: int = 0
     gigabytes: float = 0.0
@@ -73,8 +74,9 @@ def forecast(config: Config, measured: dict[str, float], cores: dict[str, int]) 
             longest = 0.0
             for size in trained.values():
                 for walker in config.explore.walkers.values():
-                    steps = walker.duration / config.explore.timestep
-                    longest = max(longest, md("explore", 1, size, steps, learned, walker.duration / FRAME_FS))
+                    steps = walker.md_steps(config.explore.timestep)
+                    frames = steps * config.explore.timestep / FRAME_FS
+                    longest = max(longest, md("explore", 1, size, steps, learned, frames))
             total.wall += longest
         structures = _structures(config, trained, generation)
         total.labels += len(structures)
@@ -174,7 +176,7 @@ def _structures(config: Config, trained: dict[str, int], generation: int) -> lis
     if generation:
         systems = [config.systems[name] for name in trained]
         copies = [max(sizes) if config.label.clusters_only else system.chains for system in systems]
-        for k in range(config.select.budget + config.select.audit):
+        for k in range(config.select.budget_of(generation) + config.select.audit):
             found.append(_chain(systems[k % len(systems)], copies[k % len(systems)]))
     return found
 

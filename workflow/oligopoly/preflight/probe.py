@@ -78,7 +78,7 @@ class _Box:
         self.topology = Topology.read(self.system)
         start = read_box(self.data, self.topology)
         squeezed = Conditions("npt", TEMPERATURE, 1.0, pressure_atm=1000.0)
-        run = {"topology": self.topology, "seed": 1, "out_dir": folder / "md"}
+        run: dict[str, Any] = {"topology": self.topology, "seed": 1, "out_dir": folder / "md"}
         _, dense = run_md(
             Classical(self.data, force_field.create()), start, conditions=squeezed, duration_fs=0.1 * SETTLE_STEPS,
             sample_every_fs=0.1 * SETTLE_STEPS, settle_fs=0.9 * SETTLE_STEPS, **run,
@@ -191,14 +191,16 @@ def _learned(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, f
     name = "the built-in engine" if isinstance(engine, External) else "LAMMPS ML-PACE"
     if uncertainty.kind != "none":
         scale = SCALES[uncertainty.kind]
-        if any(score is None for score in scores) or not max(score.frame for score in scores) > 0:
+        known = [score.frame for score in scores if score is not None]
+        if len(known) < len(scores) or not max(known) > 0:
             remedy = "explore.engine: built-in, or a LAMMPS whose pair_style pace/extrapolation and fix pair work"
             yield Finding(
                 uncertainty.kind, "", f"{name} gives no {scale.name}: exploration would learn nothing", remedy
             )
         else:
-            most = max(score.frame for score in scores)
-            yield Finding(uncertainty.kind, f"{scale.name} up to {most:.2f} {scale.unit}".rstrip() + f" from {name}")
+            yield Finding(
+                uncertainty.kind, f"{scale.name} up to {max(known):.2f} {scale.unit}".rstrip() + f" from {name}"
+            )
     yield Finding("tiny MD with a learned potential", f"{len(box.atoms)} atoms, {2 * STEPS} steps with {name}")
 
 

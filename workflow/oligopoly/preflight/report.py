@@ -8,7 +8,8 @@ from oligopoly.preflight.forecast import compare, describe, forecast
 
 def report(files: list[str], config: dict, cores: dict[str, int]) -> str:
     """All findings and the forecast. Raises UserError with the same text when there are problems."""
-    found, measured = [], {}
+    found: list[findings.Finding] = []
+    measured: dict = {}
     for path in files:
         some, facts = findings.read(path)
         found += some

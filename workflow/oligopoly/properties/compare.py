@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from oligopoly import files
 from oligopoly.errors import UserError
@@ -21,7 +21,7 @@ def compare(
     *,
     properties: Mapping[str, PropertySettings],
     temperature: float,
-    role: str = "train",
+    role: Literal["train", "transfer"] = "train",
     energies: Mapping[str, Callable] | None = None,
 ) -> dict[str, Any]:
     """Measure the production runs of both engines, compare, and write the result as JSON.

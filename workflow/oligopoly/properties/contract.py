@@ -23,7 +23,7 @@ ENGINES = ("reference", "learned")
 
 
 class Tolerance(Settings):
-    """Largest deviation from the reference, beyond two standard errors."""
+    """Largest deviation from the reference in percent, beyond two standard errors."""
 
     train: float = Field(2.0, gt=0, description="of trained systems")
     transfer: float = Field(4.0, gt=0, description="of longer chains")

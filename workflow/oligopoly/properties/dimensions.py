@@ -45,10 +45,8 @@ class Dimensions:
         spacing = _spacing_ps(runs[0])
         found: dict[str, Any] = {}
         for key, name in QUANTITIES.items():
-            series = [one[key] for one in of_chains]
-            found[key] = (
-                None if series[0] is None else statistics.over_chains(series, spacing, f"the {name.split(' (')[0]}")
-            )
+            series = [values for one in of_chains if (values := one[key]) is not None]  # rings have no ends
+            found[key] = statistics.over_chains(series, spacing, f"the {name.split(' (')[0]}") if series else None
         return found
 
     def compare(self, reference: dict[str, Any], learned: dict[str, Any], context: Context) -> dict[str, Any]:

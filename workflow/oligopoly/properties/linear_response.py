@@ -50,13 +50,14 @@ class LinearResponse:
             settled = frames.times >= frames.times[0] + 1000 * measured["equilibration_ps"] - 1e-6
             chosen = np.flatnonzero(settled)
             chosen = chosen[:: -(-len(chosen) // FRAMES)]
-            atoms = [frames.atoms(k) for k in chosen]
+            atoms = [frames.atoms(int(k)) for k in chosen]
             reference, learned = (context.energies[name](atoms) for name in ("reference", "learned"))
             slopes.append(slope(volumes[chosen], reference, learned, context.temperature))
         result = dict(slopes[0])
         result["value"], result["error"] = statistics.over_replicates(
             [one["value"] for one in slopes], [one["error"] for one in slopes]
         )
+        result["warning"] = next(filter(None, (one["warning"] for one in slopes)), None)
         return result
 
     def compare(self, reference: dict[str, Any], learned: dict[str, Any], context: Context) -> dict[str, Any]:

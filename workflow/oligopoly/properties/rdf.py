@@ -95,8 +95,8 @@ class PairDistributions:
             figure(found),
             f"{system}: pair distribution functions between molecules (normalised to 1 for "
             "uncorrelated molecules) and within them (density of partners over the element's mean "
-            "density). Bands: one standard error, from the autocorrelation time of each bin and, within molecules, "
-            "from the scatter of the chains.",
+            "density). Bands: one standard error, from the autocorrelation time of each bin or the scatter of the "
+            "chains, whichever is larger.",
             f"pair distribution functions of {system}",
         )
         rows = [
@@ -118,7 +118,7 @@ def _averaged(found: list[dict]) -> dict[str, Any]:
         for kind in kinds:
             curves = [one["pairs"][pair][kind] for one in found]
             g, errors = (np.array([curve[key][:bins] for curve in curves]) for key in ("g", "error"))
-            joined = [statistics.over_replicates(g[:, b], errors[:, b]) for b in range(bins)]
+            joined = [statistics.over_replicates(list(g[:, b]), list(errors[:, b])) for b in range(bins)]
             mean, error = zip(*joined, strict=True)
             result["pairs"][pair][kind] = {"g": list(mean), "error": list(error)}
     return result
@@ -131,7 +131,7 @@ def largest_radius(cells) -> float:
 
 
 def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0.1) -> dict:
-    """Intra- and intermolecular g(r) of every pair of elements, with errors over time.
+    """Intra- and intermolecular g(r) of every pair of elements, with errors over time and chains.
 
     positions : (F, N, 3) A with molecules whole; cells : (F, 3, 3) A, each frame its own;
     numbers : (N,) atomic numbers; molecules : (N,) molecule of each atom.
@@ -141,7 +141,8 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
     a box of any size. intra: density of partners within the molecule over the mean density of that
     element in the box, so 4 pi rho_b int g r^2 dr counts the partners; it falls to zero.
     A chain's own periodic image counts as another chain. Each bin's error is from its own
-    autocorrelation time over the frames; within molecules, the scatter over chains counts if it is larger.
+    autocorrelation time over the frames, or from the scatter over chains if that is larger: of chains that hardly
+    move, frames say the same again and again.
 
     Returns {"r_A": [...], "pairs": {"C-H": {"inter": {"g", "error"}, "intra": {...}}}}.
     Raises UserError when r_max reaches beyond half the box or there are fewer than two frames.
@@ -180,7 +181,8 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
     ideal = np.stack([np.array(between, float), np.array(every, float)], axis=1)
 
     g = np.zeros((len(positions), len(pairs), 2, bins))
-    of_chain = np.zeros((len(pairs), molecules.max() + 1, bins))
+    chains = int(molecules.max()) + 1
+    of_chain = np.zeros((len(pairs), 2, chains, bins))
     for f, (points, cell) in enumerate(zip(positions, cells, strict=True)):
         # freud wants the first cell vector along x.
         standard, rotation = Cell(cell).standard_form()
@@ -195,29 +197,27 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
         # freud's distances are single precision.
         direct = np.linalg.norm(points[i] - points[j], axis=1) < found.distances + 1e-3
         within = ((molecules[i] == molecules[j]) & direct).astype(int)
-        index = (pair_of[species[i], species[j]] * 2 + within) * bins + bin_of
-        histogram = np.bincount(index, minlength=len(pairs) * 2 * bins)
-        histogram = histogram.reshape(len(pairs), 2, bins)
         density = ideal / abs(np.linalg.det(cell))
-        own = within == 1
+        index = ((pair_of[species[i], species[j]] * 2 + within) * chains + molecules[i]) * bins + bin_of
+        counted = np.bincount(index, minlength=of_chain.size).reshape(of_chain.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
-            g[f] = np.nan_to_num(histogram / (density[:, :, None] * shells))
-            index = (pair_of[species[i], species[j]] * of_chain.shape[1] + molecules[i]) * bins + bin_of
-            counted = np.bincount(index[own], minlength=of_chain.size).reshape(of_chain.shape)
-            of_chain += np.nan_to_num(counted / (density[:, 1, None, None] * shells)) / len(positions)
+            g[f] = np.nan_to_num(counted.sum(axis=2) / (density[:, :, None] * shells))
+            of_chain += np.nan_to_num(counted / (density[:, :, None, None] * shells)) / len(positions)
 
     result = {"r_A": (0.5 * (edges[1:] + edges[:-1])).tolist(), "pairs": {}}
     for k, (a, b) in enumerate(pairs):
         name = f"{chemical_symbols[elements[a]]}-{chemical_symbols[elements[b]]}"
         if elements[a] == 1 and elements[b] != 1:  # C-H, not H-C
             name = "-".join(reversed(name.split("-")))
-        curves = {kind: _mean_curve(g[:, k, index]) for index, kind in enumerate(("inter", "intra"))}
-        chains = of_chain.shape[1]
-        if chains > 1:
-            # g is the sum over chains; its error by their scatter counts where they change too slowly for time to tell
-            scatter = of_chain[k].std(axis=0, ddof=1) * np.sqrt(chains)
-            curves["intra"]["error"] = np.maximum(curves["intra"]["error"], scatter).tolist()
-        result["pairs"][name] = curves
+        result["pairs"][name] = {}
+        for index, kind in enumerate(("inter", "intra")):
+            curve = _mean_curve(g[:, k, index])
+            if chains > 1:
+                # g is a sum over chains; a pair of atoms between two of them counts in both
+                counted_in = 2 if kind == "inter" else 1
+                scatter = of_chain[k, index].std(axis=0, ddof=1) * np.sqrt(counted_in * chains)
+                curve["error"] = np.maximum(curve["error"], scatter).tolist()
+            result["pairs"][name][kind] = curve
     return result
 
 

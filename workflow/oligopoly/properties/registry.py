@@ -1,8 +1,9 @@
 """The properties there are, in the order in which they are shown."""
 
 from oligopoly.parts import Registry
+from oligopoly.properties.contract import PropertySettings
 
-PROPERTIES = Registry(
+PROPERTIES = Registry[PropertySettings](
     "property",
     "properties",
     {

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from oligopoly.errors import UserError
+
 # Fewer correlation times than this and neither tau nor the error are known (Sokal 1997, section 3
 # asks for ~1000 tau; 20 is where the error of the error reaches 30-40 %).
 SHORTEST_RUN = 20
@@ -19,6 +21,9 @@ SHORTEST_RUN = 20
 SHORTEST_RELAXATION = 5
 # Fewer replicates than this say nothing about their own scatter.
 REPLICATES = 3
+# Errors over time and over chains agree if chains are independent (99 % of runs of 10 chains within a factor of 2.7); a
+# larger one over time by this factor tells of motion that all chains share.
+COLLECTIVE = 3
 
 
 @dataclass(frozen=True)
@@ -129,33 +134,43 @@ def over_chains(runs: Sequence[np.ndarray], spacing_ps: float, name: str) -> dic
 
     `relaxation_ps` is the correlation time of a single chain: the longer of that of its own series, and of what the
     scatter of the chains' means needs, T <scatter of means> / (2 <scatter in all>), which sees motion slower than the
-    run. `known` is False where the run is shorter than SHORTEST_RELAXATION of these (a single chain: SHORTEST_RUN), for
-    then it tells of its start; `warning` says so.
+    run; T where nothing has changed at all. `known` is False where the run is shorter than SHORTEST_RELAXATION of
+    these, for then it tells of its start. Of a single chain, and where all move together (COLLECTIVE), time alone
+    gives the error: then `relaxation_ps` is the correlation time of their mean, and SHORTEST_RUN of these are needed.
+    `warning` says so.
 
     Returns value, error, error_time, error_chains, error_replicates, relaxation_ps, run_ps, samples, known, warning.
-    Raises ValueError for values that are not finite or fewer than two frames.
+    Raises UserError for fewer than two frames, and ValueError for values that are not finite.
     """
-    together = [mean(run.mean(axis=1), name, quiet=True) for run in runs]
+    if min(map(len, runs)) < 2:
+        raise UserError(f"{name}: a single frame is too few for a mean with an error")
+    together = [mean(one, name, quiet=True, tau=_longest(one)) for one in (run.mean(axis=1) for run in runs)]
     value = float(np.mean([one.value for one in together]))
     errors = {"time": float(np.sqrt(np.sum([one.error**2 for one in together])) / len(runs))}
     means = np.concatenate([run.mean(axis=0) for run in runs])
     frames, length = len(runs[0]), len(runs[0]) * spacing_ps
     taus = [integrated_time(run[:, m]) for run in runs for m in range(run.shape[1])]
     relaxation = float(np.mean(taus)) * spacing_ps
+    scatter = float(np.mean([((run - value) ** 2).mean() for run in runs]))
+    if scatter == 0:
+        relaxation = length
     if len(means) > 1:
         errors["chains"] = float(means.std(ddof=1) / np.sqrt(len(means)))
-        scatter = np.mean([((run - value) ** 2).mean() for run in runs])
         if scatter > 0:
-            relaxation = max(relaxation, float(means.var(ddof=1) / scatter) * length / 2)
+            relaxation = max(relaxation, float(means.var(ddof=1)) / scatter * length / 2)
     if len(runs) >= REPLICATES:
         errors["replicates"] = float(np.std([one.value for one in together], ddof=1) / np.sqrt(len(runs)))
-    least = SHORTEST_RELAXATION if len(means) > 1 else SHORTEST_RUN
+    least = SHORTEST_RELAXATION
+    if errors["time"] > COLLECTIVE * errors.get("chains", 0.0):
+        shared = float(np.mean([one.tau for one in together])) * spacing_ps
+        if SHORTEST_RUN * shared > least * relaxation:
+            least, relaxation = SHORTEST_RUN, shared
     known = bool(length >= least * relaxation)
     warning = None
     if not known:
         warning = (
-            f"{name} changes within about {relaxation:.2g} ps in a chain, and a run lasted {length:.3g} ps: too short "
-            f"to know it ({least} times as long is needed)."
+            f"{name} changes within about {relaxation:.2g} ps, and a run lasted {length:.3g} ps: too short to know it "
+            f"({least} times {relaxation:.2g} ps are needed)."
         )
     return {
         "value": value,
@@ -233,15 +248,16 @@ def equilibrated_from(series) -> int:
 
 
 def production(series, name: str = "the series") -> tuple[int, Mean]:
-    """Start of production of `series` (N,) and the mean from there on.
-
-    The correlation time is the longest found from several starts, for the cut prefers starts that
-    make it look short.
-    """
+    """Start of production of `series` (N,) and the mean from there on."""
     x = np.asarray(series, float)
     start = equilibrated_from(x)
-    tau = max(integrated_time(x[t:]) for t in {start, len(x) // 6, len(x) // 3})
-    return start, mean(x[start:], name, quiet=True, tau=tau)
+    return start, mean(x[start:], name, quiet=True, tau=_longest(x, start))
+
+
+def _longest(x: np.ndarray, start: int = 0) -> float:
+    """The longest correlation time found from several starts, for `equilibrated_from` prefers those that make it look
+    short, and so does a short run by chance."""
+    return max(integrated_time(x[t:]) for t in {start, len(x) // 6, len(x) // 3})
 
 
 def share(wrong: int, of: int, confidence: float = 0.95) -> tuple[float, float, float]:

@@ -116,9 +116,12 @@ class Torsions:
 
 def _profile(run: Run, quadruples: np.ndarray, context: Context) -> dict[str, Any] | None:
     """Of the same chain for both: the most extended one of the first frame, where turned ends meet the least."""
+    topology = context.topology
     if not set(ENGINES) <= context.energies.keys():
         return None
-    frames = turned(run.trajectory.atoms(0), quadruples, context.topology.molecules)
+    frames = turned(run.trajectory.atoms(0), quadruples, topology.molecules, topology.bonds)
+    if not frames:
+        return None
     found: dict[str, Any] = {"degrees": profile_degrees().tolist()}
     for engine in ENGINES:
         energies = np.asarray(context.energies[engine](frames), float)
@@ -171,34 +174,35 @@ def profile_degrees() -> np.ndarray:
     return np.arange(-180.0, 180.0 + STEP / 2, STEP)
 
 
-def turned(frame: Atoms, quadruples: np.ndarray, molecules: np.ndarray) -> list[Atoms]:
-    """The most extended chain of a frame, alone, its middle torsion turned rigidly to each of `profile_degrees`."""
+def turned(frame: Atoms, quadruples: np.ndarray, molecules: np.ndarray, bonds: np.ndarray) -> list[Atoms]:
+    """The most extended chain of a frame, alone, its middle torsion turned rigidly to each of `profile_degrees`; none
+    where that torsion is part of a ring."""
     ends = quadruples[:, [0, -1], [0, -1]]
     spans = np.linalg.norm(frame.positions[ends[:, 1]] - frame.positions[ends[:, 0]], axis=1)
     chosen = int(np.argmax(spans))
     own = np.flatnonzero(molecules == chosen)
     chain = Atoms(frame.numbers[own], frame.positions[own])
     a, b, c, d = np.searchsorted(own, quadruples[chosen][quadruples.shape[1] // 2])
-    behind = _behind(chain, b, c)
+    behind = _behind(np.searchsorted(own, bonds[molecules[bonds[:, 0]] == chosen]), int(b), int(c))
     frames = []
-    for angle in profile_degrees():
+    for angle in profile_degrees() if b not in behind else ():
         copy = chain.copy()
         copy.set_dihedral(a, b, c, d, angle, indices=behind)
         frames.append(copy)
     return frames
 
 
-def _behind(chain: Atoms, b: int, c: int) -> list[int]:
+def _behind(bonds: np.ndarray, b: int, c: int) -> list[int]:
     """Atoms on the side of `c` when the bond b-c is cut."""
-    from ase.data import covalent_radii
-
-    reach = 1.2 * (covalent_radii[chain.numbers][:, None] + covalent_radii[chain.numbers][None])
-    bonded = chain.get_all_distances() < reach
+    neighbours: dict[int, list[int]] = {}
+    for one, two in bonds.tolist():
+        if {one, two} != {b, c}:
+            neighbours.setdefault(one, []).append(two)
+            neighbours.setdefault(two, []).append(one)
     found, todo = {c}, [c]
     while todo:
-        atom = todo.pop()
-        for other in np.flatnonzero(bonded[atom]).tolist():
-            if other not in found and not (atom == c and other == b):
+        for other in neighbours.get(todo.pop(), []):
+            if other not in found:
                 found.add(other)
                 todo.append(other)
     return sorted(found)

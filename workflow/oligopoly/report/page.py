@@ -28,6 +28,7 @@ th, td { padding: .28rem .9rem .28rem 0; vertical-align: top; }
 td { border-bottom: 1px solid var(--line); }
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; }
 td.n { white-space: nowrap; } th { vertical-align: bottom; } th.n { max-width: 8.5rem; }
+.good, .bad, .unknown { white-space: nowrap; } .unknown { color: var(--soft); }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
 .verdict { border-left: 5px solid var(--line); padding: .3rem 0 .3rem 1.1rem; margin: 1.5rem 0; }
 .verdict.good-side { border-color: var(--good); } .verdict.bad-side { border-color: var(--bad); }
@@ -46,8 +47,8 @@ class Html(str):
 
 
 def text(value) -> str:
-    """A value as HTML."""
-    return value if isinstance(value, Html) else escape(str(value))
+    """A value as HTML. A number and its percent sign stay on one line."""
+    return value if isinstance(value, Html) else escape(str(value)).replace(" %", "\u00a0%")
 
 
 def paragraph(*sentences, kind: str = "") -> Html:
@@ -73,7 +74,8 @@ def table(header, rows, numbers=(), caption: str = "") -> Html:
         kinds = (' class="n"' if k in numbers else "" for k in range(len(values)))
         return "".join(f"<{tag}{k}>{text(v)}</{tag}>" for v, k in zip(values, kinds, strict=True))
 
-    head = f"<thead><tr>{cells(list(header), 'th')}</tr></thead>"
+    unbroken = [Html(text(name).replace("/", "/&#8288;")) for name in header]  # units stay in one piece
+    head = f"<thead><tr>{cells(unbroken, 'th')}</tr></thead>"
     body = "".join(f"<tr>{cells(list(row), 'td')}</tr>" for row in rows)
     title = f'<p class="caption">{text(caption)}</p>' if caption else ""
     return Html(f'<div class="scroll">{title}<table>{head}<tbody>{body}</tbody></table></div>')
@@ -82,7 +84,7 @@ def table(header, rows, numbers=(), caption: str = "") -> Html:
 def mark(passed: bool | None) -> Html:
     """Whether something held, in a word and a colour."""
     if passed is None:
-        return Html('<span class="soft">not known</span>')
+        return Html('<span class="unknown">not known</span>')
     return Html('<span class="good">passes</span>' if passed else '<span class="bad">fails</span>')
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -22,8 +23,8 @@ class Generation:
     training frames by (system, generation, sampler)."""
 
     number: int
-    metrics: dict | None
-    assess: dict | None
+    metrics: Any  # JSON, or None
+    assess: Any
     predictions: dict | None
     ledger: list[dict]
     outcomes: list[dict]

@@ -86,16 +86,16 @@ def _loop(results: Results) -> list[Check]:
     last = results.assessed
     if last is None:
         return []
-    return [
-        Check(
-            c.get("code", "criterion"),
-            f"generation {last.name}: {c['name']}",
-            quantity(c["value"], c["error"], c["unit"]),
-            f"limit {quantity(c['limit'], unit=c['unit'])}",
-            c["passed"],
-        )
-        for c in last.assess["criteria"]
-    ]
+    checks = []
+    for c in last.assess["criteria"]:
+        # shares as people read them
+        factor, unit = (100, "%") if c["unit"] == "share" else (1, c["unit"])
+        value, error = (None if one is None else factor * one for one in (c["value"], c["error"]))
+        found = quantity(value, error, unit)
+        limit = quantity(factor * c["limit"], unit=unit)
+        name = f"generation {last.name}: {c['name']}"
+        checks.append(Check(c.get("code", "criterion"), name, found, f"limit {limit}", c["passed"]))
+    return checks
 
 
 def _contacts(results: Results) -> list[Check]:

@@ -105,7 +105,7 @@ def contact_pool(
     Each scan ends where `energy` (eV) of the pair has risen by more than `max_energy` (eV) above
     its lowest so far. `origin_step` and the rest are those of the frame.
     """
-    scans = []
+    scans: list[list[Atoms]] = []
     if len(frames) == 0:
         return scans
     chosen = np.resize(evenly(pairs, len(frames)), pairs)

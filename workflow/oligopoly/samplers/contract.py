@@ -21,6 +21,10 @@ class SamplerSettings(PartSettings):
 
     kind: str
 
+    def md_steps(self, timestep_fs: float) -> float:
+        """Steps of MD with the potential, at most; what else it does is taken to cost nothing beside that."""
+        return 0.0
+
     def create(self) -> "Sampler":
         """The sampler."""
         raise NotImplementedError

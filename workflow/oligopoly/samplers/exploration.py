@@ -5,6 +5,7 @@ import traceback
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -51,13 +52,14 @@ class ScoreLog:
         all checks below, between and above `bins` (141,)."""
         names = ("step", "time_fs", "largest", "atom", "median", "q95")
         columns = np.array(self.rows, float).reshape(-1, len(names)).T
+        named: dict[str, Any] = dict(zip(names, columns, strict=True))
         with atomic(path) as temporary:
             np.savez(
                 temporary,
                 kind=np.array(self.kind),
                 bins=SCORE_BINS,
                 counts=self.counts,
-                **dict(zip(names, columns, strict=True)),
+                **named,
             )
 
 

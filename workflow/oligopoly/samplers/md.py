@@ -18,8 +18,11 @@ class Settings(SamplerSettings, State):
     """MD with the potential, at constant volume or pressure, which may be ramped."""
 
     kind: Literal["md"] = "md"
-    ensemble: Literal["nvt", "npt"] = "npt"
+    ensemble: Literal["nvt", "npt"] = Field("npt", description="nvt: constant volume; npt: constant pressure")
     pressure_end: Pressure | None = Field(None, description="npt only: ramps the pressure to this")
+
+    def md_steps(self, timestep_fs: float) -> float:
+        return self.duration / timestep_fs
 
     def create(self) -> "MD":
         return MD(self)

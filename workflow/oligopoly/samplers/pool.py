@@ -1,6 +1,6 @@
 """Generation 0: what the first potential learns from, and what is held out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from ase import Atoms
@@ -26,11 +26,15 @@ def make_pool(
     test_share: float,
     clusters_only: bool,
     seed: int,
+    learn_from: Collection[str] | None = None,
+    own_conditions: Collection[str] = (),
 ) -> None:
     """Write periodic frames, clusters and contacts of one system, each marked train or test.
 
     trajectories: reference MD by state point. energy (eV) of a pair of molecules ends a contact scan
     where it has risen by `contacts["max_energy"]`. clusters_only leaves the periodic frames out.
+    learn_from: states of what is trained on, all without; the others are for tests alone. own_conditions: states at the
+    system's own temperature and pressure, whose frames are the easy ones (`test_set` in a test frame's info).
     The other arguments are the config's `pool` block. What is held out comes from the end of each
     trajectory, so it is not a neighbour in time of what is learned from.
     """
@@ -40,7 +44,11 @@ def make_pool(
         frames[state] = [run.atoms(k) for k in range(len(run))]
     pool = []
     for split, share in (("train", 1 - test_share), ("test", test_share)):
-        part = {state: _part(run, split, test_share) for state, run in frames.items()}
+        part = {
+            state: _part(run, split, test_share)
+            for state, run in frames.items()
+            if split == "test" or learn_from is None or state in learn_from
+        }
         found = initial_pool(
             part,
             topology,
@@ -54,7 +62,7 @@ def make_pool(
         scans = contact_pool(
             liquid,
             topology,
-            round(contacts["pairs"] * share),
+            round(contacts["pairs"] * share) if split == "test" or contacts["learn"] else 0,
             energy,
             contacts["max_energy"],
             derive(seed, "contacts", split),
@@ -62,6 +70,8 @@ def make_pool(
         found += [atoms for scan in scans for atoms in scan]
         for atoms in found:
             atoms.info["split"] = split
+            if split == "test":
+                atoms.info["test_set"] = _test_set(atoms, own_conditions)
         pool += [atoms for atoms in found if not (clusters_only and atoms.pbc.any())]
     frame_files.write(pool_file, pool)
 
@@ -69,3 +79,11 @@ def make_pool(
 def _part(run: list[Atoms], split: str, test_share: float) -> list[Atoms]:
     border = round(len(run) * (1 - test_share))
     return run[:border] if split == "train" else run[border:]
+
+
+def _test_set(atoms: Atoms, own_conditions: Collection[str]) -> str:
+    """What a held-out frame tests: errors of these are shown apart, since a mean over them hides the hard ones."""
+    kind = str(atoms.info["config_type"])
+    if kind != "bulk":
+        return {"cluster": "clusters", "contact": "contacts"}.get(kind, kind)
+    return "liquid" if atoms.info["origin_sampler"] in own_conditions else "hard MD"

@@ -1,5 +1,14 @@
 """The sources of candidates there are."""
 
 from oligopoly.parts import Registry
+from oligopoly.samplers.contract import SamplerSettings
 
-SAMPLERS = Registry("sampler", "explore.walkers: kind", {"md": "oligopoly.samplers.md"}, default="md")
+SAMPLERS = Registry[SamplerSettings](
+    "sampler",
+    "explore.walkers: kind",
+    {
+        "md": "oligopoly.samplers.md",
+        "contacts": "oligopoly.samplers.pushed_pairs",
+    },
+    default="md",
+)

@@ -18,6 +18,12 @@ class Moment:
     sample: Sample
     score: Score | None
 
+    @classmethod
+    def at(cls, step: int, score: Score | None) -> "Moment":
+        """Of a frame that no motion led to."""
+        nowhere = np.zeros((0, 3))
+        return cls(Sample(step, 0.0, nowhere, np.zeros((3, 3)), 0.0, 0.0, 0.0, 0.0), score)
+
     @property
     def worst(self) -> float:
         """Largest score; 0 without one."""

@@ -1,5 +1,6 @@
 """Candidates of a generation: the frames that exploration left, each considered once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Candidate:
         return f"stopped.{outcome}" if outcome else ""
 
 
-def gather(walkers: list[str | Path]) -> list[Candidate]:
+def gather(walkers: Sequence[str | Path]) -> list[Candidate]:
     """Candidates and unremarkable frames of the exploration folders `walkers`, duplicates dropped."""
     found: dict[str, Candidate] = {}
     for folder in map(Path, walkers):
@@ -47,7 +48,7 @@ def gather(walkers: list[str | Path]) -> list[Candidate]:
                     name=f"{folder.name}/{Path(file).stem}/{number}",
                     atoms=atoms,
                     offered=offered,
-                    score=float(atoms.info.get("score_max", 0.0)),
+                    score=float(atoms.info.get("score_max", atoms.info.get("gamma_max")) or 0.0),
                 )
                 found.setdefault(frame_files.geometry_hash(atoms), candidate)
     return list(found.values())

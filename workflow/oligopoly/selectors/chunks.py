@@ -38,7 +38,7 @@ def select_generation(
     """
     candidates = gather(walkers)
     offered = [candidate for candidate in candidates if candidate.offered]
-    choices = select.create().choose(offered, Context(potential, seed))
+    choices = select.create().choose(offered, Context(potential, seed, select.budget_of(generation)))
     for candidate, choice in zip(offered, choices, strict=True):
         candidate.chosen, candidate.code, candidate.reason = choice.taken, choice.code, choice.reason
     draw_audit(candidates, select.audit, seed)
@@ -46,9 +46,11 @@ def select_generation(
         if not candidate.code:
             candidate.code, candidate.reason = "below_threshold", "below the threshold of exploration"
     for candidate in candidates:
-        if molecules and (candidate.chosen or candidate.audit):
+        if molecules and topologies and (candidate.chosen or candidate.audit):
             candidate.atoms = _around_the_worst(candidate.atoms, topologies, molecules)
         candidate.atoms.info["split"] = "train" if candidate.chosen else "test"
+        if candidate.audit:
+            candidate.atoms.info["test_set"] = "exploration"
         candidate.atoms.info["origin_generation"] = generation
     _write(candidates, chunk_files, ledger_file, cost)
 
@@ -99,7 +101,16 @@ def _bare(candidate: Candidate) -> Atoms:
     """The frame with what describes it, without what the potential of the day thought of it."""
     atoms = candidate.atoms
     bare = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    keep = (*frame_files.ORIGIN, "split", "config_type", "stop_outcome", "stop_reason", "score_kind", "score_max")
+    keep = (
+        *frame_files.ORIGIN,
+        "split",
+        "test_set",
+        "config_type",
+        "stop_outcome",
+        "stop_reason",
+        "score_kind",
+        "score_max",
+    )
     bare.info = {key: atoms.info[key] for key in keep if key in atoms.info}
     bare.info["candidate"] = candidate.name
     return bare

@@ -1,4 +1,7 @@
-"""MaxVol on the extrapolation grade: the candidates whose environments span the most."""
+"""MaxVol on the extrapolation grade: the candidates whose environments span the most.
+
+Podryabinkin and Shapeev, Comput. Mater. Sci. 140 (2017) 171.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -15,7 +18,7 @@ INTERPOLATES = 1.1
 
 
 class Settings(SelectorSettings):
-    """MaxVol on the extrapolation grade (Podryabinkin and Shapeev, Comput. Mater. Sci. 140 (2017) 171)."""
+    """MaxVol on the extrapolation grade: the candidates whose environments span the most."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"gamma"})
 
@@ -46,8 +49,8 @@ class ExtrapolationGrade:
             stopped = candidates[i].stopped
             if not winners[i] and not stopped:
                 choices[i] = Choice(False, "known", "adds nothing: no atom enters the active set")
-            elif sum(choice.taken for choice in choices.values()) >= self.settings.budget:
-                reason = f"budget of {self.settings.budget} spent on better ones ({winners[i]} winning atoms)"
+            elif sum(choice.taken for choice in choices.values()) >= context.budget:
+                reason = f"budget of {context.budget} spent on better ones ({winners[i]} winning atoms)"
                 choices[i] = Choice(False, "over_budget", reason)
             else:
                 why = candidates[i].atoms.info.get("stop_reason")

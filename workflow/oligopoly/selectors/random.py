@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Settings(SelectorSettings):
-    """The baseline: as many candidates as the budget allows, drawn at random."""
+    """The baseline: candidates drawn at random."""
 
     kind: Literal["random"]
 
@@ -28,7 +28,7 @@ class Random:
 
     def choose(self, candidates: Sequence["Candidate"], context: Context) -> list[Choice]:
         """`budget` of the candidates, each as likely as any other."""
-        drawn = np.random.default_rng(context.seed).permutation(len(candidates))[: self.settings.budget]
+        drawn = np.random.default_rng(context.seed).permutation(len(candidates))[: context.budget]
         taken = set(drawn.tolist())
         return [
             Choice(True, "drawn", "drawn at random") if i in taken else Choice(False, "not_drawn", "not drawn")

@@ -1,8 +1,9 @@
 """The methods of selection there are."""
 
 from oligopoly.parts import Registry
+from oligopoly.selectors.contract import SelectorSettings
 
-SELECTORS = Registry(
+SELECTORS = Registry[SelectorSettings](
     "selector",
     "select.kind",
     {

@@ -24,8 +24,8 @@ class StudySettings(PartSettings):
     kind: str
     vary: dict[str, Values] = Field(
         min_length=1,
-        description="values by key of the config, dotted, as in {select.kind: [random, extrapolation_grade], "
-        "loop.seed: [1, 2, 3]}; keys that end in seed are replicates",
+        examples=[{"select.kind": ["random", "extrapolation_grade"], "loop.seed": [1, 2, 3]}],
+        description="values by key of the config; one run for each combination. Keys that end in seed are replicates",
     )
 
     def create(self) -> "Study":

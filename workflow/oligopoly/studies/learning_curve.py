@@ -34,7 +34,8 @@ class LearningCurve:
     """The study as `studies.contract.Study` has it."""
 
     def collect(self, results: "Mapping[str, Results]", members: Members) -> "dict[str, pandas.DataFrame]":
-        """`errors`: a row per member and generation. `groups`: mean and standard error over seeds."""
+        """`errors`: a row per member and generation. `groups`: mean and standard error over seeds, by generation.
+        `last`: the same of each member's last generation."""
         import pandas
 
         rows = [
@@ -45,16 +46,16 @@ class LearningCurve:
         ]
         errors = pandas.DataFrame(rows)
         if not len(errors):
-            return {"errors": errors, "groups": errors}
-        numbers = ["labels", *MEASURES]
-        grouped = errors.groupby(["group", "generation"], sort=False)[numbers]
-        mean, count = grouped.mean(), grouped.count()
-        spread = grouped.std(ddof=1) / np.sqrt(count)
-        groups = mean.join(spread[list(MEASURES)], rsuffix="_error").join(count["labels"].rename("seeds"))
-        return {"errors": errors, "groups": groups.reset_index()}
+            return {"errors": errors, "groups": errors, "last": errors}
+        last = errors.sort_values("generation", kind="stable").groupby("member", sort=False).tail(1)
+        return {
+            "errors": errors,
+            "groups": _over_seeds(errors, ["group", "generation"]),
+            "last": _over_seeds(last, ["group"]),
+        }
 
     def draw(self, tables: "Mapping[str, pandas.DataFrame]", members: Members) -> Iterable[Shown]:
-        """Curves with bands of one standard error over seeds, and the last generation as a table."""
+        """Curves with bands of one standard error over seeds, and each member's last generation as a table."""
         groups = tables["groups"]
         if not len(groups):
             yield Words("No member has fitted a potential yet.", soft=True)
@@ -65,14 +66,24 @@ class LearningCurve:
             "of the mean.",
             "learning curves",
         )
-        last = groups[groups["generation"] == groups["generation"].max()]
+        last = tables["last"]
         rows = [
             (row["group"], f"{row['labels']:.0f}", int(row["seeds"]), *(_told(row, key) for key in MEASURES))
             for _, row in last.iterrows()
         ]
         header = ("member", "training structures", "seeds", *MEASURES.values())
-        yield Table(header, rows, "The last generation, with standard errors over seeds", range(1, len(header)))
+        yield Table(header, rows, "Last generations, with standard errors over seeds", range(1, len(header)))
         yield from map(Words, _sentences(last))
+
+
+def _over_seeds(errors: "pandas.DataFrame", by: list[str]) -> "pandas.DataFrame":
+    """Means, their standard errors (`..._error`) and the number of `seeds`."""
+    numbers = ["labels", *MEASURES]
+    grouped = errors.astype(dict.fromkeys(numbers, float)).groupby(by, sort=False)[numbers]
+    mean, count = grouped.mean(), grouped.count()
+    spread = grouped.std(ddof=1) / np.sqrt(count)
+    joined = mean.join(spread[list(MEASURES)], rsuffix="_error").join(count["labels"].rename("seeds"))
+    return joined.reset_index()
 
 
 def _of(generation: "Generation") -> dict[str, Any]:
@@ -101,38 +112,53 @@ def _told(row: Any, key: str) -> str:
 
 
 def _sentences(last: Any) -> Iterator[str]:
-    """Which group is better by more than two standard errors, and that none is where that is so."""
+    """Which group is better than the next, with 95 % confidence by Student's t, and where none is."""
+    from scipy import stats
+
     for key, name in MEASURES.items():
-        known = last.dropna(subset=[key, f"{key}_error"])
+        known = last[last[key].notna() & last[f"{key}_error"].notna()]
         if len(known) < 2:
             continue
         ordered = known.sort_values(key, ascending=key != "completed_percent")
-        best, next_best = ordered.iloc[0], ordered.iloc[1]
-        apart = abs(next_best[key] - best[key])
-        error = float(np.hypot(best[f"{key}_error"], next_best[f"{key}_error"]))
-        if apart > 2 * error:
-            yield (f"{name}: {best['group']} is better than {next_best['group']} by {apart:.3g} ± {error:.2g}.")
+        best, second = ordered.iloc[0], ordered.iloc[1]
+        apart = abs(second[key] - best[key])
+        error = float(np.hypot(best[f"{key}_error"], second[f"{key}_error"]))
+        limit = stats.t.ppf(0.975, int(best["seeds"] + second["seeds"]) - 2) * error
+        name = name[:1].upper() + name[1:]
+        if error == 0:
+            yield f"{name}: the seeds do not differ, so that nothing tells how sure a difference of {apart:.3g} is."
+        elif apart > limit:
+            yield f"{name}: {best['group']} is better than {second['group']} by {apart:.3g} ± {error:.2g}."
         else:
-            yield f"{name}: no member is better than the next by two standard errors ({apart:.2g} ± {error:.2g})."
+            yield (
+                f"{name}: {best['group']} and {second['group']} differ by {apart:.3g} ± {error:.2g}, which may be "
+                f"chance (95 % of it lies within {limit:.2g})."
+            )
 
 
 def figure(groups: Any):
     """A panel for each measure that is known."""
-    from oligopoly.plotting.style import FULL, SERIES, panels
+    from oligopoly.plotting.style import SERIES, panels
 
     measures = {key: name for key, name in MEASURES.items() if groups[key].notna().any()}
-    drawn, axes = panels(len(measures), 3.0, width=FULL * max(len(measures), 2) / 4 * 1.2)
-    for k, (group, rows) in enumerate(groups.groupby("group", sort=False)):
-        colour = SERIES[k % len(SERIES)]
+    columns = min(len(measures), 2)
+    rows = -(-len(measures) // columns)
+    drawn, axes = panels(columns, 2.6 * rows + 0.4, rows=rows)
+    for ax in axes[len(measures) :]:
+        ax.set_visible(False)
+    axes = axes[: len(measures)]
+    for k, (group, found) in enumerate(groups.groupby("group", sort=False)):
+        style = {"color": SERIES[k % len(SERIES)], "marker": "os^Dv"[k % 5], "ls": ("-", "--", ":", "-.")[k % 4]}
         for ax, key in zip(axes, measures, strict=True):
-            known = rows[rows[key].notna()]
+            known = found[found[key].notna()]
             x, y = known["labels"].to_numpy(float), known[key].to_numpy(float)
             error = known[f"{key}_error"].fillna(0).to_numpy(float)
-            ax.plot(x, y, "o-", color=colour, label=group)
-            ax.fill_between(x, y - error, y + error, color=colour, alpha=0.15, lw=0)
+            ax.plot(x, y, **style, label=group)
+            ax.fill_between(x, y - error, y + error, color=style["color"], alpha=0.15, lw=0)
     for ax, name in zip(axes, measures.values(), strict=True):
         ax.set_ylabel(name)
         ax.set_xlabel("training structures")
         ax.set_ylim(bottom=0)
+        ax.xaxis.get_major_locator().set_params(integer=True)
     drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return drawn

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from oligopoly.files import write_text
 from oligopoly.report import results
-from oligopoly.report.page import page, paragraph, section, shown, table
+from oligopoly.report.page import page, paragraph, section, shown, table, text
 from oligopoly.studies.contract import Members, StudySettings
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def write(
     with style.styled():
         parts = [shown(one) for one in study.draw(tables, members)]
         sections = [
-            section("study", title, *parts),
+            section("study", settings.kind.replace("_", " ").capitalize(), *parts),
             section("members", "Members", _members(members)),
             section("tables", "All numbers", *(_all(name, frame) for name, frame in tables.items())),
         ]
-        opening = f"<h1>{title}</h1>" + paragraph((settings.__doc__ or "").strip(), kind="soft")
+        opening = f"<h1>{text(title)}</h1>" + paragraph((settings.__doc__ or "").strip(), kind="soft")
         content = page(f"oligopoly: {title}", opening, sections)
     write_text(html, content)
 
@@ -54,5 +54,12 @@ def _members(members: Members):
 
 
 def _all(name: str, frame: "pandas.DataFrame"):
-    rows = [[f"{value:.4g}" if isinstance(value, float) else value for value in row] for row in frame.to_numpy()]
-    return table(list(frame.columns), rows, range(len(frame.columns)), caption=name)
+    numbers = [k for k, column in enumerate(frame.columns) if frame[column].dtype.kind in "fi"]
+    rows = [[_cell(value) for value in row] for row in frame.to_numpy(object)]
+    return table([str(column).replace("_", " ") for column in frame.columns], rows, numbers, caption=name)
+
+
+def _cell(value):
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.4g}"
+    return "" if value is None else value

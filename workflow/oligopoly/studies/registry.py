@@ -1,8 +1,9 @@
 """The studies there are."""
 
 from oligopoly.parts import Registry
+from oligopoly.studies.contract import StudySettings
 
-STUDIES = Registry(
+STUDIES = Registry[StudySettings](
     "study",
     "study.kind",
     {

@@ -115,4 +115,5 @@ def repeat_units(chain: Chem.Mol, dp: int) -> list[int]:
     inner = sorted({r.GetResidueNumber() for r in residues if r.GetResidueName().startswith("RU")})
     index = {number: k for k, number in enumerate(inner)}
     ends = {"TU0": 0, "TU1": dp - 1}
-    return [ends.get(r.GetResidueName().strip(), index.get(r.GetResidueNumber())) for r in residues]
+    names = [(r.GetResidueName().strip(), r.GetResidueNumber()) for r in residues]
+    return [ends[name] if name in ends else index[number] for name, number in names]

@@ -22,7 +22,7 @@ def place(conformations, chains, template, density, seed):
     mass = sum(atom.GetMass() for atom in template.GetAtoms()) * chains
     length = (mass / (density * AVOGADRO_A3)) ** (1 / 3)
     while True:
-        placed = []
+        placed: list[np.ndarray] = []
         for k in range(chains):
             shape = conformations[k] - conformations[k].mean(axis=0)
             for _ in range(200):

@@ -68,10 +68,10 @@ def random_walk(
         if len(fresh) and len(old):
             angles = rng.uniform(-np.pi, np.pi, CANDIDATES)
             gaps = [cdist(_turned(x[fresh], x[j], axis, angle), x[old]).min() for angle in angles]
-            choice, room = angles[np.argmax(gaps)], max(gaps)
+            choice, room = angles[np.argmax(gaps)], np.max(gaps)
         x[behind] = _turned(x[behind], x[j], axis, choice)
         if room < ROOM - 0.1 * (steps // (PATIENCE * len(turnable))):
-            k = max(0, k - rng.integers(BACK + 1))
+            k = max(0, k - int(rng.integers(BACK + 1)))
         else:
             k += 1
     return x

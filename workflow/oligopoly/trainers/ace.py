@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from ase import Atoms
 from pydantic import Field
 
-from oligopoly.files import beside
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.quantities import EnergyPerAtom, Force, Length
-from oligopoly.trainers.contract import TrainerSettings
+from oligopoly.trainers.contract import TrainerSettings, name_plainly
 from oligopoly.trainers.weights import ConfigType, RankLimits, Sigmas
 
 if TYPE_CHECKING:
@@ -21,27 +20,49 @@ FIT_S = 3e-4
 
 
 class Settings(TrainerSettings):
-    """Linear atomic cluster expansion, fitted by the built-in code."""
+    """Linear atomic cluster expansion in pacemaker's format, fitted by the built-in code.
+
+    The sigmas are expected errors: what is smaller weighs more. Energies of a liquid must be right to a fraction of a
+    meV per atom for its density, forces are good at 0.1 eV/A, and the stress holds the density. Only the ratios matter:
+    the noise itself is found from the data.
+    """
 
     resumes: ClassVar[bool] = True
 
     kind: Literal["ace"] = "ace"
     functions: int = Field(300, ge=5, description="basis functions per element")
     cutoff: Length = Field("5 A", description="of the potential")
-    ranks: RankLimits | None = Field(None, description="default: functions are chosen by what they explain in the data")
-    sigma_force: Force = Field("0.1 eV/A", description="expected error of a force component")
-    sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom, periodic")
-    sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom, cluster")
+    ranks: RankLimits | None = Field(
+        None,
+        description="largest n and l by rank, e.g. {n: [20, 8, 4, 2], l: [0, 5, 4, 2]}; null: those functions that "
+        "explain the data best",
+    )
+    sigma_force: Force = Field("0.1 eV/A", description="expected error (one sigma) of a force component")
+    sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom of periodic frames")
+    sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom of clusters")
     sigma_volume: EnergyPerAtom | None = Field(
         "0.03 meV",
-        description="of the energy change per atom on 1 % of volume: the weight of the stress "
-        "(0.03 meV is about 400 bar in a liquid); null fits no stress",
+        description="energy per atom on 1 % of volume, about 400 bar: the weight of the stress; null: no stress",
     )
-    config_types: dict[ConfigType, Sigmas] = Field({}, description="other expected errors for some kinds of frames")
+    config_types: dict[ConfigType, Sigmas] = Field(
+        {},
+        description="other expected errors for some kinds of frames: bulk, cluster, contact (pairs pushed together), "
+        "explored, stopped (explored, where a run went wrong), decomposed. E.g. contact: {sigma_force: 0.3 eV/A}. None "
+        "is needed as a rule: an atom whose force F is large has (1 + (F / 10 eV/A)^2) times the sigma anyway, and so "
+        "has the energy of its frame",
+    )
     ridge: Literal["auto"] | Annotated[float, Field(gt=0, lt=1)] = Field(
-        "auto", description="relative regularisation; auto: a prior chosen by the data"
+        "auto",
+        description="regularisation: auto lets the data choose (marginal likelihood; one ridge per rank, larger for "
+        "functions of large n and l); or a number, e.g. 1.0e-9, relative: less fits better and explodes sooner",
     )
-    committee: int = Field(0, ge=0, le=99, description="potentials drawn from the posterior besides the fitted one")
+    committee: int = Field(
+        0,
+        ge=0,
+        le=99,
+        description="so many more potentials drawn from the posterior; the spread of their forces is the error to "
+        "expect, measured against the true one in metrics.json (calibration)",
+    )
 
     def gives(self) -> frozenset[str]:
         committee = {"committee"} if self.committee > 1 else set()
@@ -125,12 +146,11 @@ class ACE:
             test,
             prefix,
             weights=self.settings.weights(),
-            before=before and before.path("checkpoint"),
+            before=before.path("checkpoint") if before else None,
             threads=threads,
             **self.settings.arguments(),
         )
-        for name in ("factor.npz", "metrics.json", "predictions.npz"):
-            beside(prefix, f".{name}").replace(prefix.with_name(name))
+        name_plainly(Path(folder), "factor.npz")
         return manifest(self.settings, sorted(metrics["functions_per_element"]), FILES, self.settings.members())
 
 

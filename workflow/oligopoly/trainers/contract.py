@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ase import Atoms
 
 from oligopoly.parts import PartSettings
 from oligopoly.potentials.manifest import Manifest
+
+if TYPE_CHECKING:
+    from oligopoly.potentials.contract import Potential
 
 
 class TrainerSettings(PartSettings):
@@ -60,7 +63,7 @@ class Trainer(Protocol):
         before: Manifest | None = None,
         threads: int = 1,
     ) -> Manifest:
-        """Write the potential's files into `folder`, and `metrics.json` and `predictions.npz` (`accuracy.record`).
+        """Write the potential's files into `folder`, and `metrics.json` and `predictions.npz` (as `record` does).
 
         Frames carry labels as `frames` says, and stay in their files, however many. before: the potential of the
         generation before, for trainers that resume. The manifest is not written yet (`trainers.registry.train` adds
@@ -71,3 +74,23 @@ class Trainer(Protocol):
 def plain(settings: TrainerSettings) -> dict[str, Any]:
     """Settings as plain data, for manifests."""
     return settings.model_dump(mode="json")
+
+
+def record(
+    folder: Path, train: Sequence[Atoms], test: Sequence[Atoms], potential: "Potential", **facts: Any
+) -> dict[str, Any]:
+    """Write `metrics.json` and `predictions.npz` of a potential that was just made; returns what the first holds."""
+    from oligopoly import accuracy
+
+    parts = {"train": train, "test": test}
+    predicted = {part: potential.predict(frames) for part, frames in parts.items()}
+    found = accuracy.record(folder / "potential", parts, predicted, facts)
+    name_plainly(folder)
+    return found
+
+
+def name_plainly(folder: Path, *more: str) -> None:
+    """`potential.metrics.json` and `potential.predictions.npz` lose their prefix, as `layout` has them, and so do
+    `more`."""
+    for name in ("metrics.json", "predictions.npz", *more):
+        (folder / f"potential.{name}").replace(folder / name)

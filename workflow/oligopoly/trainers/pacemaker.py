@@ -8,11 +8,10 @@ from ase import Atoms
 from pydantic import Field
 
 from oligopoly.errors import UserError
-from oligopoly.files import beside
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.quantities import EnergyPerAtom, Force, Length
 from oligopoly.trainers import ace
-from oligopoly.trainers.contract import TrainerSettings
+from oligopoly.trainers.contract import TrainerSettings, name_plainly
 from oligopoly.trainers.weights import RankLimits
 
 if TYPE_CHECKING:
@@ -20,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class Settings(TrainerSettings):
-    """Atomic cluster expansion fitted by pacemaker, which is installed beside oligopoly (envs/pacemaker.yaml)."""
+    """The real pacemaker, which fits more slowly and can do more.
+
+    It is installed in an environment of its own, by hand from envs/pacemaker.yaml or by `snakemake --sdm conda`.
+    (PyPI's `pyace` is not pacemaker's.) It fits no stress, so that the density rests on energies at several volumes.
+    """
 
     conda: ClassVar[str] = "pacemaker"
 
@@ -28,23 +31,27 @@ class Settings(TrainerSettings):
     environment: str | None = Field(
         None,
         min_length=1,
-        description="folder of the conda or virtual environment that has pacemaker; default: the one on the PATH, "
-        "or of `--sdm conda`",
+        description="folder of its environment, e.g. ~/miniforge3/envs/pacemaker; null: the one on the PATH, or of "
+        "--sdm conda",
     )
     backend: Literal["tensorpot", "pyace"] = Field(
-        "tensorpot", description="tensorpot: TensorFlow; pyace: without, for a few functions only"
+        "tensorpot",
+        description="tensorpot: TensorFlow; pyace: without it, by numerical gradients, for a few functions only",
     )
     embedding: Literal["finnis-sinclair", "linear"] = Field(
         "finnis-sinclair",
-        description="finnis-sinclair: E = rho_1 + sqrt(rho_2), which only engine pace runs; linear: E = rho",
+        description="finnis-sinclair: E = rho_1 + sqrt(rho_2), which needs LAMMPS with ML-PACE everywhere; linear: "
+        "E = rho",
     )
     optimise_radial: bool = Field(True, description="fit the radial functions too")
-    functions: int = Field(300, ge=5, description="basis functions per element and density")
+    functions: int = Field(300, ge=5, description="basis functions per element, each with a coefficient for every rho")
     cutoff: Length = Field("5 A", description="of the potential")
-    ranks: RankLimits | None = Field(None, description="default: n up to 15, 6, 4, 3; l up to 0, 5, 4, 2")
-    sigma_force: Force = Field("0.1 eV/A", description="expected error of a force component")
-    sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom, periodic")
-    sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom, cluster")
+    ranks: RankLimits | None = Field(
+        None, description="largest n and l by rank; null: {n: [15, 6, 4, 3], l: [0, 5, 4, 2]}"
+    )
+    sigma_force: Force = Field("0.1 eV/A", description="expected error (one sigma) of a force component")
+    sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom of periodic frames")
+    sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom of clusters")
     regularisation: float = Field(1e-8, ge=0, lt=1, description="L1 and L2 coefficients of pacemaker's loss")
     iterations: int = Field(1000, ge=1, description="of BFGS, at most")
     batch_size: int = Field(20, ge=1, description="structures per batch; less takes less memory")
@@ -118,8 +125,7 @@ class Pacemaker:
         metrics = fit(
             train, test, prefix, weights=self.settings.weights(), threads=threads, **self.settings.arguments()
         )
-        for name in ("metrics.json", "predictions.npz"):
-            beside(prefix, f".{name}").replace(prefix.with_name(name))
+        name_plainly(Path(folder))
         return Manifest(
             kind="ace" if self.settings.embedding == "linear" else "pace",
             species=sorted(metrics["functions_per_element"]),

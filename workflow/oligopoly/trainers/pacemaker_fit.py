@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -152,22 +152,34 @@ def write_input(
 def weigh(atoms: Atoms, weights: Weights) -> tuple[float, np.ndarray]:
     """Weights of the energy per atom and of each atom's force (N,): 1/sigma^2, less on a wall, as in `ace.rows`."""
     weights = weights.of(atoms)
-    wall = 1.0 + (np.linalg.norm(labels(atoms).forces, axis=1) / WALL) ** 2
+    wall = 1.0 + (np.linalg.norm(_forces(atoms), axis=1) / WALL) ** 2
     sigma = weights.energy if atoms.pbc.all() else weights.energy_cluster
     return 1.0 / (sigma * wall.max()) ** 2, 1.0 / (weights.force * wall) ** 2
+
+
+def _forces(atoms: Atoms) -> np.ndarray:
+    found = labels(atoms).forces
+    assert found is not None  # frames without are not trained on
+    return found
+
+
+def _energy(atoms: Atoms) -> float:
+    found = labels(atoms).energy
+    assert found is not None
+    return found
 
 
 def save_frames(path: str | Path, frames: Sequence[Atoms], E0: dict[str, float], weights: Weights) -> None:
     """Write frames for `with_pyace`: an npz of all atoms in a row, `energy` without E0, and the weights."""
     weighed = [weigh(atoms, weights) for atoms in frames]
-    arrays = {
+    arrays: dict[str, Any] = {
         "sizes": [len(atoms) for atoms in frames],
         "numbers": np.concatenate([atoms.numbers for atoms in frames]),
         "positions": np.concatenate([atoms.positions for atoms in frames]),
         "cells": [np.asarray(atoms.cell) for atoms in frames],
         "periodic": [bool(atoms.pbc.all()) for atoms in frames],
-        "energy": [labels(atoms).energy - _isolated(atoms, E0) for atoms in frames],
-        "forces": np.concatenate([labels(atoms).forces for atoms in frames]),
+        "energy": [_energy(atoms) - _isolated(atoms, E0) for atoms in frames],
+        "forces": np.concatenate([_forces(atoms) for atoms in frames]),
         "w_energy": [energy for energy, _ in weighed],
         "w_forces": np.concatenate([forces for _, forces in weighed]),
     }
@@ -192,7 +204,7 @@ def run(command: Sequence[str | Path], folder: Path, threads: int, iterations: i
         errors="replace",
         preexec_fn=dies_with_parent,
     ) as process:
-        for line in process.stdout:
+        for line in process.stdout or ():
             print(line, end="", flush=True)
             last = line.strip() or last
             counted = re.search(r"Iteration\s+#(\d+)", line)

@@ -6,12 +6,13 @@ from pathlib import Path
 from ase import Atoms
 
 from oligopoly import versions
+from oligopoly.errors import UserError
 from oligopoly.parts import Registry
 from oligopoly.potentials import manifest as manifests
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.trainers.contract import TrainerSettings, plain
 
-TRAINERS = Registry(
+TRAINERS = Registry[TrainerSettings](
     "trainer",
     "trainer.kind",
     {
@@ -36,6 +37,8 @@ def train(
 
     dataset: SHA-256 of the training frames' file; before: manifest of the potential of the generation before.
     """
+    if not len(train):
+        raise UserError("there are no training frames")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     earlier = manifests.read(before) if before and settings.resumes else None

@@ -14,8 +14,10 @@ ConfigType = Literal["bulk", "cluster", "contact", "explored", "stopped", "decom
 class RankLimits(Settings):
     """Largest radial index n and angular momentum l of each rank, from rank 1 on."""
 
-    n: list[Annotated[int, Field(ge=1)]] = [20, 8, 4, 2]
-    l: list[Annotated[int, Field(ge=0)]] = [0, 5, 4, 2]  # noqa: E741 - the field's own letter
+    n: list[Annotated[int, Field(ge=1)]] = Field([20, 8, 4, 2], description="largest radial index of each rank")
+    l: list[Annotated[int, Field(ge=0)]] = Field(  # noqa: E741 - the field's own letter
+        [0, 5, 4, 2], description="largest angular momentum of each rank"
+    )
 
     @model_validator(mode="after")
     def _same_length(self):

@@ -6,6 +6,7 @@ oligopoly is imported here, and data come and go as npz and JSON.
 
 import json
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
@@ -103,4 +104,5 @@ def predict(potential_file, frames_file, out_file):
 
 
 if __name__ == "__main__":
-    {"check": check, "dataset": dataset, "finish": finish, "predict": predict}[sys.argv[1]](*sys.argv[2:])
+    steps: dict[str, Callable] = {"check": check, "dataset": dataset, "finish": finish, "predict": predict}
+    steps[sys.argv[1]](*sys.argv[2:])

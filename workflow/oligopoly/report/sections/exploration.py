@@ -5,35 +5,21 @@ import numpy as np
 from oligopoly import quantities
 from oligopoly.plotting.style import FRESH, LEARNED, REFERENCE, SERIES, panels
 from oligopoly.potentials.uncertainty import SCALES, Scale
-from oligopoly.report.page import Section, details, missing, paragraph, section, show, table
+from oligopoly.report.page import Html, Section, details, missing, paragraph, section, show, table
 from oligopoly.report.results import Results
 
 
 def write(run: Results) -> Section:
-    parts = []
-    scores = {}
-    kind = next((w["scores"]["kind"] for g in run.generations for w in g.walkers.values() if w["scores"]), "none")
-    for g in run.generations:
-        series = [w["scores"]["largest"] for w in g.walkers.values() if w["scores"] is not None]
-        series = [s for s in series if len(s)]
-        if series:
-            scores[g.number] = np.concatenate(series)
-    if scores:
-        parts.append(
-            show(
-                score_distributions(scores, SCALES[kind], *_thresholds(run.config, kind)),
-                f"{SCALES[kind].name.capitalize()} met by MD with the potential of the generation before. "
-                + ("Beyond γ = 1 an atom's surroundings lie outside what was trained on; f" if kind == "gamma" else "F")
-                + "rames beyond “select” become candidates, and beyond “stop” the run ends. Learning moves the "
-                "curves to the left.",
-                f"distributions of the {SCALES[kind].name} by generation",
-            )
-        )
+    parts = [_scores(run, kind) for kind in SCALES]
     stops = [(g.name, name, w["stop"]) for g in run.generations for name, w in g.walkers.items() if w["stop"]]
     if not stops:
         parts.append(missing("No exploration has been run: generation 0 is drawn from reference MD."))
         return section("exploration", "Exploration and stability", *parts)
-    bars = [(f"{g} {name}", s["time_fs"] / 1000, s["planned_fs"] / 1000, s["outcome"]) for g, name, s in stops]
+    bars = [
+        (f"{g} {name}", s["time_fs"] / 1000, s["planned_fs"] / 1000, s["outcome"])
+        for g, name, s in stops
+        if s["planned_fs"]
+    ]
     done = sum(s["outcome"] == "completed" for *_, s in stops)
     parts += [
         paragraph(f"{done} of {len(stops)} exploration runs went to their end."),
@@ -50,6 +36,31 @@ def write(run: Results) -> Section:
         body = table(("generation", "run", "ended by", "at (ps)", "reason"), broken, numbers=(3,))
         parts.append(details(f"Why {len(broken)} runs stopped", body))
     return section("exploration", "Exploration and stability", *parts)
+
+
+def _scores(run: Results, kind: str) -> Html:
+    """The scores of a kind in each generation, if there are any."""
+    found: dict[int, list] = {}
+    for g in run.generations:
+        for walker in g.walkers.values():
+            scores = walker["scores"]
+            if scores and scores["kind"] == kind and len(scores["largest"]):
+                found.setdefault(g.number, []).append(scores["largest"])
+    if not found:
+        return Html()
+    name, symbol = SCALES[kind].name, SCALES[kind].symbol
+    beyond = (
+        f"Beyond {symbol} = 1 an atom's surroundings lie outside what was trained on. "
+        if kind == "gamma"
+        else "It is the largest of a frame's atoms, of what the members of the committee make of its force. "
+    )
+    by_generation = {number: np.concatenate(series) for number, series in found.items()}
+    return show(
+        score_distributions(by_generation, SCALES[kind], *_thresholds(run.config, kind)),
+        f"{name.capitalize()} met by MD with the potential of the generation before. {beyond}Frames beyond “select” "
+        "become candidates, and beyond “stop” the run ends. Learning moves the curves to the left.",
+        f"distributions of the {name} by generation",
+    )
 
 
 def _thresholds(config: dict, kind: str) -> tuple[float | None, float | None]:
@@ -97,7 +108,7 @@ def score_distributions(by_generation: dict, scale: Scale, select: float | None,
                     value, 1.0, f" {name}", color=FRESH, fontsize=8.5, va="bottom", ha="center",
                     transform=ax.get_xaxis_transform(),
                 )  # fmt: skip
-        ax.set_xlabel(f"largest {scale.name} of a frame" + (f" ({scale.unit})" if scale.unit else ""))
+        ax.set_xlabel(f"largest {scale.name} of a frame" + (f" ({scale.unit.replace('A', 'Å')})" if scale.unit else ""))
     left.set_ylabel("share of frames per bin")
     right.set_ylabel(f"share of frames above {scale.symbol}")
     right.set_yscale("log")

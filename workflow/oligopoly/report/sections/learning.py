@@ -1,6 +1,7 @@
 """How the errors fall from generation to generation."""
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from oligopoly.plotting.style import FRESH, FULL, GOOD, HALF, LEARNED, MUTED, REFERENCE, SERIES, panels
 from oligopoly.report.page import Section, missing, number, section, show, table
@@ -27,6 +28,23 @@ def write(run: Results) -> Section:
             "force, energy and pressure errors over generations",
         )
     ]
+    sets = {
+        g.number: g.metrics["test"]["by_test_set"]
+        for g in run.generations
+        if g.metrics and g.metrics["test"].get("by_test_set")
+    }
+    if sets:
+        parts += [
+            show(
+                by_test_set(sets),
+                "The same by what is tested: the liquid at its own conditions, MD of hot, dense and dilute states, "
+                "clusters cut out of it, molecules pushed together, and frames that exploration met and nobody chose. "
+                "What labels bring shows where a potential fails, in the largest errors and the contacts, more than "
+                "in means.",
+                "force errors by test set over generations",
+            ),
+            _sets_table(sets),
+        ]
     header = ("generation", "training frames", "force RMSE (meV/Å)", "(% of force RMS)",
               "energy RMSE (meV/atom)", "pressure RMSE (bar)", "fresh: force (meV/Å)",
               "fresh: energy (meV/atom)")  # fmt: skip
@@ -70,6 +88,45 @@ def _force_limit(run: Results, held_out: dict) -> float | None:
     if not limit or not last or not last.get("force_rmse_percent"):
         return None
     return limit * last["force_rmse_meV_A"] / last["force_rmse_percent"]
+
+
+def _sets_table(sets: dict):
+    """First and last generation by test set."""
+    first, last = sets[min(sets)], sets[max(sets)]
+    rows = [
+        (name, one["frames"], number(first.get(name, {}).get("force_rmse_meV_A")), number(one["force_rmse_meV_A"]),
+         number(first.get(name, {}).get("force_max_meV_A")), number(one["force_max_meV_A"]))
+        for name, one in last.items()
+    ]  # fmt: skip
+    header = ("test set", "frames", f"force RMSE, generation {min(sets):03d} (meV/Å)",
+              f"generation {max(sets):03d}", f"largest force error, generation {min(sets):03d} (meV/Å)",
+              f"generation {max(sets):03d}")  # fmt: skip
+    return table(header, rows, numbers=range(1, 6), caption="Errors by test set, at first and at last")
+
+
+def by_test_set(sets: dict):
+    """Mean (left) and largest (right) force errors; sets : {generation: {test set: errors}}."""
+    names = sorted({name for found in sets.values() for name in found})
+    figure, axes = panels(2, 3.0)
+    for ax, key, label in (
+        (axes[0], "force_rmse_meV_A", "force RMSE (meV/Å)"),
+        (axes[1], "force_max_meV_A", "largest force error (meV/Å)"),
+    ):
+        for k, name in enumerate(names):
+            points = [(g, found[name][key]) for g, found in sorted(sets.items()) if found.get(name, {}).get(key)]
+            if points:
+                ax.plot(*zip(*points, strict=True), "o-", color=SERIES[k % 6], label=name)
+        ax.set_yscale("log")
+        for axis in (ax.yaxis,):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+        ax.set_ylabel(label)
+        ax.set_xlabel("generation")
+        generations = sorted(sets)
+        ax.set_xticks(generations[:: 1 + len(generations) // 9])
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return figure
 
 
 def learning_curve(held_out: dict, fresh: dict, liquid: dict, force_limit=None):

@@ -17,16 +17,19 @@ def write(run: Results) -> Section:
     for g in run.generations:
         if not g.ledger:
             continue
-        audit = sum(r.get("code") == "audit" for r in g.ledger)
-        held_out = sum(r.get("code") == "pool_test" for r in g.ledger)
+        kinds[g.name] = Counter((words(r.get("code")), r["chosen"] == "1") for r in g.ledger)
+        if "code" not in g.ledger[0]:
+            continue  # of an earlier version: what was taken for which purpose is not told
+        audit = sum(r["code"] == "audit" for r in g.ledger)
+        held_out = sum(r["code"] == "pool_test" for r in g.ledger)
         chosen = sum(r["chosen"] == "1" for r in g.ledger) - audit - held_out
         rest = len(g.ledger) - chosen - audit - held_out
         counts.append((f"generation {g.name}", chosen, held_out, audit, rest))
-        kinds[g.name] = Counter((words(r.get("code")), r["chosen"] == "1") for r in g.ledger)
-    if not counts:
+    if not kinds:
         return section("selection", "What was selected, and why", missing("Nothing was selected yet."))
-    parts = [
-        show(
+    parts: list = [
+        counts
+        and show(
             selection(counts),
             "Frames considered in each generation. Audited frames are held out too: the audit is drawn by lot from "
             "what was not selected, to see whether leaving it out was right.",
@@ -75,7 +78,7 @@ def _by_generation(what: str, counts: dict[str, Counter], caption: str) -> Html:
     return table((what, *counts), rows, numbers=range(1, len(counts) + 1), caption=caption)
 
 
-def selection(counts: list[tuple[str, int, int, int]]):
+def selection(counts: list[tuple[str, int, int, int, int]]):
     """Frames per generation: (name, chosen, held out, audit, left out)."""
     figure, (ax,) = panels(1, 0.8 + 0.26 * len(counts), width=HALF * 1.5)
     y = np.arange(len(counts))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from oligopoly import layout
 from oligopoly.plotting.style import HALF, LEARNED, panels
 from oligopoly.report.page import Section, missing, paragraph, section, show, table
 from oligopoly.report.results import Results
@@ -12,7 +13,8 @@ def write(run: Results) -> Section:
     if not jobs:
         return section("timings", "Time", missing("No job has left its timing yet."))
     stages: dict = {}
-    for job in sorted(jobs, key=lambda j: j["ended"]):
+    order = list(layout.BY_RULE)
+    for job in sorted(jobs, key=lambda j: order.index(j["stage"]) if j["stage"] in order else len(order)):
         stages.setdefault(job["stage"], []).append(job)
     total = [(name, sum(j["seconds"] for j in those), len(those)) for name, those in stages.items()]
     rows = []

@@ -1,0 +1,99 @@
+"""Pairs of molecules pushed together with the potential at hand: contacts that MD does not meet."""
+
+import json
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from ase import Atoms
+from pydantic import Field
+
+from oligopoly.quantities import EnergyPerAtom
+from oligopoly.samplers.contract import Context, SamplerSettings
+
+if TYPE_CHECKING:
+    from oligopoly.md.outcomes import Outcome
+
+
+class Settings(SamplerSettings):
+    """Pairs of neighbours cut out of the liquid and pushed together, rigidly; what the potential does not know of that
+    becomes a candidate."""
+
+    kind: Literal["contacts"]
+    pairs: int = Field(4, ge=1, description="pairs of molecules per system and generation")
+    max_energy: EnergyPerAtom = Field("3 eV", description="highest rise of the pair's energy, by the potential")
+
+    def create(self) -> "PushedPairs":
+        return PushedPairs(self)
+
+
+class PushedPairs:
+    """The sampler as `samplers.contract.Sampler` has it."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+
+    def sample(self, start: Atoms, context: Context, folder: str | Path) -> "Outcome":
+        """Approaches as `samplers.contacts.contact_pool` makes them. There is no time in them: thermo.tsv is empty, and
+        trajectory.extxyz holds the frames in their order."""
+        from oligopoly import frames as frame_files
+        from oligopoly.files import write_text
+        from oligopoly.md.outcomes import Failed, Outcome
+        from oligopoly.md.run import check_fits, from_failure
+        from oligopoly.md.trajectory import writers
+        from oligopoly.samplers.contacts import contact_pool
+        from oligopoly.samplers.exploration import ScoreLog
+        from oligopoly.samplers.thinning import Moment
+
+        check_fits(context.topology, start)
+        folder, asked, origin = Path(folder), context.uncertainty, context.origin
+        frames: list[Atoms] = []
+        candidates: list[Atoms] = []
+        rest: list[Atoms] = []
+        scores = ScoreLog()
+
+        def energy(atoms: Atoms) -> float:
+            found = next(context.potential.predict([atoms])).energy
+            if not np.isfinite(found):
+                raise Failed("non_finite", "the energy of a pair is not a number")
+            return found
+
+        try:
+            scans = contact_pool(
+                [start], context.topology, self.settings.pairs, energy, self.settings.max_energy, context.seed
+            )
+            for number, atoms in enumerate(atoms for scan in scans for atoms in scan):
+                frame_files.set_origin(atoms, origin.system, origin.generation, origin.sampler, number)
+                score = context.potential.score(atoms, asked.kind) if asked.kind != "none" else None
+                if score is not None and not np.isfinite(score.per_atom).all():
+                    raise Failed("non_finite", f"the {score.name} of an atom is not a number")
+                scores.add(Moment.at(number, score))
+                if score is not None:
+                    atoms.info |= {"score_kind": score.kind, "score_max": score.frame, "score_atom": score.atom}
+                    atoms.set_array("score", score.per_atom)
+                frames.append(atoms)
+                (candidates if score is None or score.frame >= asked.select else rest).append(atoms)
+            outcome = Outcome("completed", len(frames), 0.0, f"{len(scans)} pairs pushed together")
+        except Failed as failure:
+            outcome = from_failure(failure, None)
+        except Exception as error:
+            traceback.print_exc()
+            outcome = Outcome("error", len(frames), 0.0, f"{type(error).__name__}: {error}")
+        drawn = np.random.default_rng(context.seed).permutation(len(candidates))[: context.candidates]
+        folder.mkdir(parents=True, exist_ok=True)
+        with writers(folder, start.numbers, context.topology.masses, True):
+            pass
+        frame_files.write(folder / "trajectory.extxyz", frames)
+        frame_files.write(folder / "candidates.extxyz", [candidates[k] for k in sorted(drawn)])
+        frame_files.write(folder / "audit.extxyz", rest)
+        scores.write(folder / "scores.npz")
+        facts = {
+            "checks": len(frames),
+            "candidates": len(drawn),
+            "score_kind": asked.kind,
+            "score_max": max((row[2] for row in scores.rows), default=None),
+            "planned_fs": 0.0,
+        }
+        write_text(folder / "stop.json", json.dumps(outcome.to_dict() | facts, indent=1) + "\n")
+        return outcome
