@@ -1,5 +1,5 @@
 # make demo: the main job. make test: everything that is checked. Both set up .venv first.
-.PHONY: demo test test-fast drills setup clean
+.PHONY: demo test test-fast drills lint docs coverage setup clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -15,6 +15,19 @@ test-fast: setup
 drills: setup
 	$(BIN)/python -m pytest tests/cluster/test_drills.py -m "slow or drill"
 
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+
+# What follows from the parts' Settings.
+docs: setup
+	$(BIN)/python -m oligopoly.config.document
+	$(BIN)/python -m oligopoly.config.schema
+
+coverage: .venv/installed-dev
+	$(BIN)/python -m pytest tests -m "not slow and not drill" --cov --cov-report=term
+
 setup: .venv/installed
 
 # The stamp is written last, so an interrupted installation is repeated.
@@ -23,6 +36,10 @@ setup: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed envs/requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
 	touch $@
 
 clean:

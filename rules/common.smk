@@ -4,9 +4,11 @@ import os
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
-# Scripts find the package too when a rule runs in a conda environment of its own.
-PACKAGE = str(Path(workflow.basedir) / "workflow")
+# Scripts find the package too when a rule runs in a conda environment of its own, and when another workflow uses this one
+# as a module from a checkout. (As a module from elsewhere it needs the package installed.)
+PACKAGE = str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent / "workflow")
 sys.path.insert(0, PACKAGE)
 os.environ.update(PYTHONPATH=PACKAGE)
 
@@ -69,6 +71,16 @@ wildcard_constraints:
 def out(template):
     """An output of a rule, from its template in `oligopoly.layout`."""
     return f"{RESULTS}/{template}"
+
+
+def in_generation_0(template):
+    """An output of the selection that takes all of the pool."""
+    return template.replace("{gen}", "000")
+
+
+def of_runs(template):
+    """Outputs of production, one per run."""
+    return [out(template).replace("{production}", name) for name in PRODUCTIONS]
 
 
 def conf(wildcards):
@@ -174,6 +186,17 @@ def of_every_generation(*templates):
         for number in range(last_generation(wildcards) + 1)
         for template in templates
     ]
+
+
+def of_every_member(wildcards):
+    """What a study needs of its members."""
+    found = []
+    for run in CONFIGS:
+        member = SimpleNamespace(run=run, items=lambda run=run: [("run", run)])
+        found += of_every_generation(layout.METRICS, layout.PREDICTIONS, layout.VERDICT)(member)
+        if cfg.study.whole_runs:
+            found += [at(member, layout.REPORT)]
+    return found
 
 
 def on(where):

@@ -61,7 +61,7 @@ rule preflight:
         f"{PREFLIGHT}/logs/preflight/report.log",
     params:
         config=dict(config),
-        cores=lambda w: {name: cores_of(name) for name in ("label", "fit", "explore", "produce")},
+        cores=lambda w: {name: cores_of(name) for name in ("label", "fit", "equilibrate", "reference", "explore", "produce")},
     localrule: True
     conda:
         "../envs/oligopoly.yaml"

@@ -2,19 +2,14 @@
 PRODUCTIONS = list(cfg.produce.runs)
 
 
-def produced(template):
-    """Outputs of production, one per run."""
-    return [out(template).replace("{production}", name) for name in PRODUCTIONS]
-
-
 rule produce:
     input:
         potential=lambda w: [] if w.engine == "reference" else final_potential(w),
         data=lambda w: at(w, layout.EQUILIBRATED, box=layout.box(w.system, w.replicate)),
         system=lambda w: at(w, layout.SYSTEM, box=layout.box(w.system, w.replicate)),
     output:
-        trajectories=produced(layout.PRODUCED),
-        thermo=produced(layout.PRODUCED_THERMO),
+        trajectories=of_runs(layout.PRODUCED),
+        thermo=of_runs(layout.PRODUCED_THERMO),
         status=out(layout.PRODUCTION),
     log:
         out(layout.log("produce")),
@@ -32,6 +27,6 @@ rule produce:
     conda:
         "../envs/oligopoly.yaml"
     message:
-        "Production MD of {wildcards.system} with {wildcards.engine}"
+        "Production MD of {wildcards.system} with {wildcards.engine} (replicate {wildcards.replicate})"
     script:
         "../scripts/produce.py"

@@ -1,25 +1,20 @@
 # What gets a label: the whole pool in generation 0, afterwards what the potential does not know.
 
 
-def chunk_files(wildcards_of_output=None):
-    """Outputs of a selection, one file per label job: as many as the config of any run asks for."""
-    return [out(layout.CHUNK).replace("{chunk}", chunk) for chunk in ALL_CHUNKS]
-
-
-# Members of a study share the number of chunks (`config.members` says so), since outputs cannot depend on the run.
-ALL_CHUNKS = [str(number) for number in range(cfg.label.chunks)]
+# One file per label job. Members of a study have the same number (`config.members`): outputs cannot depend on the run.
+CHUNKS = [out(layout.CHUNK).replace("{chunk}", str(number)) for number in range(cfg.label.chunks)]
 
 
 rule select_pool:
     input:
         pool=lambda w: [at(w, layout.POOL, system=system) for system in trained(w)],
     output:
-        chunks=[path.replace("{gen}", "000") for path in chunk_files()],
-        ledger=out(layout.LEDGER).replace("{gen}", "000"),
+        chunks=list(map(in_generation_0, CHUNKS)),
+        ledger=in_generation_0(out(layout.LEDGER)),
     log:
-        out(layout.log("select")).replace("{gen}", "000"),
+        in_generation_0(out(layout.log("select"))),
     benchmark:
-        out(layout.benchmark("select")).replace("{gen}", "000")
+        in_generation_0(out(layout.benchmark("select")))
     params:
         labeler=lambda w: conf(w).label.labeler.model_dump(),
     conda:
@@ -38,7 +33,7 @@ rule select:
         potential=potential_before,
         systems=lambda w: boxes(layout.SYSTEM)(w) if conf(w).label.clusters_only else [],
     output:
-        chunks=chunk_files(),
+        chunks=CHUNKS,
         ledger=out(layout.LEDGER),
     wildcard_constraints:
         gen=r"(?!000)\d{3}",

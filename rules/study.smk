@@ -1,19 +1,7 @@
 # Several runs compared: the members of the config's `study`.
-from types import SimpleNamespace
-
 if cfg.study is not None:
 
     STUDY_RUN = f"{layout.RESULTS}/{cfg.run}"
-
-    def of_every_member(wildcards):
-        """What the study needs of its members."""
-        found = []
-        for run in CONFIGS:
-            member = SimpleNamespace(run=run, items=lambda run=run: [("run", run)])
-            found += of_every_generation(layout.METRICS, layout.PREDICTIONS, layout.VERDICT)(member)
-            if cfg.study.whole_runs:
-                found += [at(member, layout.REPORT)]
-        return found
 
     rule study:
         input:

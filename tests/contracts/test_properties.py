@@ -11,20 +11,14 @@ from oligopoly.properties.contract import Check, Context, Run
 from oligopoly.report.page import shown
 from oligopoly.systems.topology import Topology
 
-from .examples import finished_run, kinds, settings
+from .examples import kinds, settings
 
 ENGINES = ("reference", "learned")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a run with synthetic production: `report_run` says what it is made of."""
-    return finished_run(tmp_path_factory.mktemp("results") / "synthetic", generations=1)
-
-
-@pytest.fixture(scope="module")
-def context(run):
-    system = run / "systems" / "hexane" / "system.json"
+def context(finished):
+    system = finished / "systems" / "hexane" / "system.json"
     energies = {
         engine: lambda frames, slope=slope: [slope * atoms.get_volume() if atoms.pbc.any() else 0.0 for atoms in frames]
         for engine, slope in (("reference", 0.0), ("learned", 1e-5))
@@ -43,9 +37,9 @@ def part(kind):
 
 
 @pytest.fixture(scope="module")
-def measured(kind, part, run, context):
+def measured(kind, part, finished, context):
     """By engine."""
-    return {engine: part.measure(runs(kind, run, context, engine), context, engine) for engine in ENGINES}
+    return {engine: part.measure(runs(kind, finished, context, engine), context, engine) for engine in ENGINES}
 
 
 def runs(kind, run, context, engine="reference"):
@@ -78,8 +72,8 @@ def test_results_are_plain_data(measured, found):
     assert json.loads(json.dumps(measured, allow_nan=False)) == {engine: found[engine] for engine in ENGINES}
 
 
-def test_the_same_runs_give_the_same_result(kind, part, run, context, measured):
-    assert part.measure(runs(kind, run, context), context, "reference") == measured["reference"]
+def test_the_same_runs_give_the_same_result(kind, part, finished, context, measured):
+    assert part.measure(runs(kind, finished, context), context, "reference") == measured["reference"]
 
 
 def test_checks_say_what_was_found_and_what_was_required(kind, part, found, context):
@@ -130,9 +124,9 @@ def test_a_run_that_is_missing_is_the_users_to_know(kind, part, context, tmp_pat
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 5])
-def test_a_run_that_is_short_is_told_or_measured(kind, part, run, context, tmp_path, frames):
+def test_a_run_that_is_short_is_told_or_measured(kind, part, finished, context, tmp_path, frames):
     """As one that was stopped early is."""
-    (whole,) = runs(kind, run, context)
+    (whole,) = runs(kind, finished, context)
     table = (whole.folder / "thermo.tsv").read_text().splitlines(keepends=True)
     (tmp_path / "thermo.tsv").write_text("".join(table[: 1 + frames]))
     text = (whole.folder / "trajectory.extxyz").read_text().splitlines(keepends=True)
@@ -149,9 +143,9 @@ def test_a_run_that_is_short_is_told_or_measured(kind, part, run, context, tmp_p
         assert all(check.passed is not False for check in checks)
 
 
-def test_replicates_are_measured_together(kind, part, run, context, measured):
+def test_replicates_are_measured_together(kind, part, finished, context, measured):
     """Two of the same have the same shape of result, in the same words."""
-    two = runs(kind, run, context) * 2
+    two = runs(kind, finished, context) * 2
     together = part.measure(two, context, "reference")
     assert together.keys() <= measured["reference"].keys() | {"replicates"}
     assert finite(json.loads(json.dumps(together, allow_nan=False)))

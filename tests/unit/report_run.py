@@ -68,6 +68,7 @@ def _text(path, text):
 def _errors(force, n=60):
     return {
         "frames": n, "atoms": 20 * n, "force_rmse_meV_A": force, "force_mae_meV_A": 0.7 * force,
+        "force_max_meV_A": 12 * force,
         "force_rms_meV_A": 830.0, "force_rmse_percent": force / 8.3, "energy_rmse_meV_atom": force / 90,
         "energy_mae_meV_atom": force / 120, "pressure_rmse_bar": force * 5, "pressure_bias_bar": force,
     }  # fmt: skip
@@ -76,9 +77,11 @@ def _errors(force, n=60):
 def _generation(folder, g, last, kind, factor, rng):
     force = factor * (45 + 40 * np.exp(-g))
     kinds = {"bulk": _errors(force * 1.05, 30), "cluster": _errors(force * 0.8, 20), "contact": _errors(2 * force, 10)}
+    sets = {"liquid": 0.7, "hard MD": 1.1, "clusters": 0.8, "contacts": 2.0} | ({"exploration": 1.2} if g else {})
+    sets = {name: _errors(force * times, 12) for name, times in sets.items()}
     metrics = {
-        "train": {"all": _errors(force * 0.85, 200 + 40 * g), "by_config_type": {}},
-        "test": {"all": _errors(force), "by_config_type": kinds},
+        "train": {"all": _errors(force * 0.85, 200 + 40 * g), "by_config_type": {}, "by_test_set": {}},
+        "test": {"all": _errors(force), "by_config_type": kinds, "by_test_set": sets},
         "calibration": {
             "frames": 30,
             "factors_from": "30 held-out frames",

@@ -38,9 +38,9 @@ def words(content):
 
 def test_a_finished_run(run):
     content = written(run)
-    # learning curve and density shift, scores and lengths of exploration, selection, parity and calibration, contacts,
+    # learning curve, by test set, and density shift, scores and lengths of exploration, selection, parity and calibration, contacts,
     # densities twice, then g(r), displacements and torsions of both systems, time
-    assert content.count("<figure>") == 2 + 2 + 1 + 2 + 1 + 2 + 2 * 3 + 1
+    assert content.count("<figure>") == 3 + 2 + 1 + 2 + 1 + 2 + 2 * 3 + 1
     assert "The potential holds for hexane, dodecane: all 18 checks passed." in content
     assert '<div class="verdict good-side">' in content and "An ACE potential learned actively" in content
     # self-contained: no address outside, everything embedded

@@ -117,13 +117,13 @@ class _Writer:
         before = next((base for base in self.listed if issubclass(model, base)), None)
         known = before.model_fields if before else {}
         self.listed[model] = name
-        what = f"Keys of each{f' of kind {kind}' if kind else ''}, with their defaults"
+        what = f"Keys of {f'kind {kind}' if kind else 'each'}, with their defaults"
         yield from remark(indent, f"{what}: those of {self.listed[before]}, and" if before else f"{what}:")
-        for key, field in model.model_fields.items():
+        for key, field in sorted(model.model_fields.items(), key=lambda item: item[0] != "kind"):
             same = key in known and known[key].default == field.default
             if same or (key == "kind" and not kind):
                 continue
-            value = "..." if field.is_required() else flow(_default(field))
+            value = "..." if field.is_required() and not words(field.annotation) else flow(_default(field))
             lines = line(indent + STEP, f"{key}: {value}", self.about(key, field, model), COLUMN - STEP)
             yield from commented(indent, lines)
 

@@ -45,6 +45,8 @@ def combinations(vary: Mapping[str, list[Any]], source: str = "config") -> dict[
         for fixed, why in FIXED.items():
             if key == fixed or key.startswith(fixed + "."):
                 raise UserError(f"{source}: study.vary: {key} cannot be varied: {why}")
+            if fixed.startswith(key + "."):
+                raise UserError(f"{source}: study.vary: {key} cannot be varied as a whole, for {fixed} cannot: {why}")
     found: dict[str, dict[str, Any]] = {}
     for values in itertools.product(*vary.values()):
         name = "-".join(_word(value) for value in values)

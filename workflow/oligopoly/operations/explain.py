@@ -159,8 +159,7 @@ def _selection(ledger: Path) -> str | None:
     if not ledger.exists():
         return None
     rows = list(_rows(ledger))
-    # a ledger of an earlier version has no codes: then only what was taken can be counted
-    codes = Counter((row["chosen"] == "1", row.get("code") or "reason without a code") for row in rows)
+    codes = Counter((row["chosen"] == "1", row.get("code")) for row in rows)
     return "\n".join(
         [f"{ledger}: {len(rows)} candidates."]
         + [f"- {n} {'taken' if taken else 'left'}: {words(code)}" for (taken, code), n in codes.most_common()]

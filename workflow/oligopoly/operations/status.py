@@ -115,7 +115,7 @@ def _generation(config: Config, run: Path, number: int) -> tuple[str, ...]:
     said = ""
     if verdict:
         unmet = [test["name"] for test in verdict["criteria"] if not test["passed"]]
-        said = verdict["decision"] + (f" ({len(unmet)} criteria fail: {'; '.join(unmet)})" if unmet else "")
+        said = verdict["decision"] + (f" (not met: {'; '.join(unmet)})" if unmet else "")
     elif metrics:
         said = "fitted, not judged yet"
     elif total is not None:

@@ -55,7 +55,7 @@ def forecast(config: Config, measured: dict[str, float], cores: dict[str, int]) 
 
     def md(rule, count, size, steps, per_step, frames):
         total.gigabytes += count * frames * size * BYTES / 1e9
-        return total.add(rule, count, size * steps * per_step, cores.get(rule, 1), gpu)
+        return total.add(rule, count, size * steps * per_step / cores.get(rule, 1), cores.get(rule, 1), gpu)
 
     for name, size in sizes.items():
         total.add("build", 1, 10 + 0.005 * size)

@@ -104,7 +104,10 @@ class Dimensions:
             if values and all(values):
                 rows.append((name, *(_told(one) for one in values)))
         if rows:
-            caption = "Chains; the error is the largest of those over time, chains and replicates"
+            today = any("error_chains" in (found[engine].get("gyration_A2") or {}) for engine in engines)
+            caption = "Chains; the error is " + (
+                "the largest of those over time, chains and replicates" if today else "over time alone"
+            )
             yield Table(("", *(NAMES[engine] for engine in engines)), rows, caption, range(1, 1 + len(engines)))
         for engine in engines:
             warning = next((one["warning"] for one in found[engine].values() if one and one.get("warning")), None)

@@ -255,7 +255,7 @@ def figure(found: dict):
 
     engines = {engine: found[engine] for engine in ("reference", "learned") if "pairs" in found.get(engine, {})}
     pairs = dict(reversed(engines["learned"]["pairs"].items()))  # heavy atoms first
-    r = np.array(engines["learned"]["r_A"])
+    distances = np.array(engines["learned"]["r_A"])
     columns = min(len(pairs), 3)
     rows = -(-len(pairs) // columns)
     drawn, axes = panels(columns, 2.3 * 2 * rows, rows=2 * rows, width=FULL * columns / 3)
@@ -265,19 +265,21 @@ def figure(found: dict):
         for line, kind in enumerate(("inter", "intra")):
             ax = axes[(2 * (k // columns) + line) * columns + k % columns]
             ax.set_visible(True)
+            nearest = 1.5 if kind == "inter" else 0.8
             for engine, colour, style in (("reference", REFERENCE, "-"), ("learned", LEARNED, "--")):
                 curve = engines.get(engine, {"pairs": {}})["pairs"].get(name, {}).get(kind)
                 if curve is None:
                     continue
                 r, g, error = (np.array(values) for values in (engines[engine]["r_A"], curve["g"], curve["error"]))
+                r, g, error = (values[r > nearest] for values in (r, g, error))
                 ax.fill_between(r, g - error, g + error, color=colour, alpha=0.2, lw=0)
                 ax.plot(r, g, style, color=colour, lw=1.1)
             if kind == "inter":
                 ax.axhline(1, color=MUTED, lw=0.6, zorder=0)
-                ax.set_xlim(1.5, r[-1])
+                ax.set_xlim(nearest, distances[-1])
             else:
                 inside = np.flatnonzero(np.array(kinds[kind]["g"]) > 0)
-                ax.set_xlim(0.8, r[inside[-1]] + 0.3 if len(inside) else r[-1])
+                ax.set_xlim(nearest, distances[inside[-1]] + 0.3 if len(inside) else distances[-1])
             ax.set_ylim(bottom=0)
             ax.set_title(f"{name}, {kind}molecular", fontsize=9.5)
             ax.set_xlabel("r (Å)")

@@ -1,5 +1,6 @@
 """Results of earlier versions, in today's form: finished runs stay readable."""
 
+from pathlib import Path
 from typing import Any
 
 KINDS = {
@@ -50,6 +51,23 @@ def current_properties(found: dict[str, Any]) -> dict[str, Any]:
         "properties": properties,
         "checks": checks,
     }
+
+
+def density_series(run: Path, found: dict[str, Any]) -> None:
+    """Put histories of the density where they are today, from the runs' own tables, where `found` (in today's form) is
+    of a version whose report read those."""
+    from oligopoly.md.trajectory import read_thermo
+    from oligopoly.properties.density import SHOWN
+
+    density = found["properties"].get("density", {})
+    for engine, folder in (("reference", "reference"), ("learned", "ace")):
+        table = run / "produce" / found["system"] / folder / "npt" / "thermo.tsv"
+        if "value" in density.get(engine, {}) and "series" not in density[engine] and table.exists():
+            columns = read_thermo(table)
+            every = -(-len(columns["time_ps"]) // SHOWN)
+            density[engine]["series"] = {
+                key: columns[key][::every].tolist() for key in ("time_ps", "density_g_cm3") if key in columns
+            }
 
 
 def _block(kind: str, block: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import yaml
 
 from oligopoly import layout
 from oligopoly.config.renamed import current
-from oligopoly.report.earlier import current_properties, current_scan
+from oligopoly.report.earlier import current_properties, current_scan, density_series
 
 
 @dataclass
@@ -146,6 +146,8 @@ def _scores(walker: Path) -> dict | None:
 def _properties(folder: Path) -> dict[str, dict]:
     """By system, those trained on first."""
     found = {p.stem: current_properties(json.loads(p.read_text())) for p in sorted(folder.glob("*.json"))}
+    for one in found.values():
+        density_series(folder.parent, one)
     return dict(sorted(found.items(), key=lambda item: item[1]["role"] != "train"))
 
 

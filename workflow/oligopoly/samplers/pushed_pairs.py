@@ -52,34 +52,35 @@ class PushedPairs:
         candidates: list[Atoms] = []
         rest: list[Atoms] = []
         scores = ScoreLog()
-
-        def energy(atoms: Atoms) -> float:
-            found = next(context.potential.predict([atoms])).energy
-            if not np.isfinite(found):
-                raise Failed("non_finite", "the energy of a pair is not a number")
-            return found
-
+        scans = contact_pool([start], context.topology, self.settings.pairs, lambda _: 0.0, np.inf, context.seed)
+        outcome = None
         try:
-            scans = contact_pool(
-                [start], context.topology, self.settings.pairs, energy, self.settings.max_energy, context.seed
-            )
-            for number, atoms in enumerate(atoms for scan in scans for atoms in scan):
-                frame_files.set_origin(atoms, origin.system, origin.generation, origin.sampler, number)
-                score = context.potential.score(atoms, asked.kind) if asked.kind != "none" else None
-                if score is not None and not np.isfinite(score.per_atom).all():
-                    raise Failed("non_finite", f"the {score.name} of an atom is not a number")
-                scores.add(Moment.at(number, score))
-                if score is not None:
-                    atoms.info |= {"score_kind": score.kind, "score_max": score.frame, "score_atom": score.atom}
-                    atoms.set_array("score", score.per_atom)
-                frames.append(atoms)
-                (candidates if score is None or score.frame >= asked.select else rest).append(atoms)
-            outcome = Outcome("completed", len(frames), 0.0, f"{len(scans)} pairs pushed together")
+            # all in one go, since opening a potential takes longer than a pair
+            found = context.potential.predict([atoms for scan in scans for atoms in scan], asked.kind)
+            for scan in scans:
+                lowest, over = np.inf, False
+                for atoms, said in zip(scan, found, strict=False):
+                    if not over and not np.isfinite([said.energy, *(said.score.per_atom if said.score else ())]).all():
+                        raise Failed("non_finite", "the energy of a pair or the score of an atom is not a number")
+                    lowest = min(lowest, said.energy)
+                    over |= not said.energy <= lowest + self.settings.max_energy
+                    if over:
+                        continue
+                    frame_files.set_origin(atoms, origin.system, origin.generation, origin.sampler, len(frames))
+                    scores.add(Moment.at(len(frames), said.score))
+                    frames.append(atoms)
+                    if said.score is not None:
+                        score = said.score
+                        atoms.info |= {"score_kind": score.kind, "score_max": score.frame, "score_atom": score.atom}
+                        atoms.set_array("score", score.per_atom)
+                    known = said.score is not None and said.score.frame < asked.select
+                    (rest if known else candidates).append(atoms)
         except Failed as failure:
             outcome = from_failure(failure, None)
         except Exception as error:
             traceback.print_exc()
-            outcome = Outcome("error", len(frames), 0.0, f"{type(error).__name__}: {error}")
+            outcome = from_failure(Failed("error", f"{type(error).__name__}: {error}"), None)
+        outcome = outcome or Outcome("completed", len(frames), 0.0, f"{len(scans)} pairs pushed together")
         drawn = np.random.default_rng(context.seed).permutation(len(candidates))[: context.candidates]
         folder.mkdir(parents=True, exist_ok=True)
         with writers(folder, start.numbers, context.topology.masses, True):

@@ -82,7 +82,7 @@ def _over_seeds(errors: "pandas.DataFrame", by: list[str]) -> "pandas.DataFrame"
     grouped = errors.astype(dict.fromkeys(numbers, float)).groupby(by, sort=False)[numbers]
     mean, count = grouped.mean(), grouped.count()
     spread = grouped.std(ddof=1) / np.sqrt(count)
-    joined = mean.join(spread[list(MEASURES)], rsuffix="_error").join(count["labels"].rename("seeds"))
+    joined = mean.join(spread[list(MEASURES)].add_suffix("_error")).join(count["labels"].rename("seeds"))
     return joined.reset_index()
 
 
