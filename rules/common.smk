@@ -217,9 +217,20 @@ def asked_of_label(which):
     return resource
 
 
-def cores_of(name):
-    """Cores of the jobs called `name`."""
-    return workflow.get_rule(name).resources["_cores"].raw or 1
+# Rules of a study that differ from another in the files they write alone: by name, the first of their kind.
+ALIKE = {}
+
+
+def alike(first, number, runs):
+    """The name of the rule for `runs`: `first` itself, or, for others than the first, one that says their trainer."""
+    name = first if number == 0 else f"{first}_{number}_{CONFIGS[runs[0]].trainer.kind}"
+    ALIKE[name] = first
+    return name
+
+
+def cores_of(rule):
+    """Cores of the jobs of a rule."""
+    return rule.resources["_cores"].raw or 1
 
 
 def asked_of_slurm():
@@ -240,7 +251,7 @@ def asked_of_slurm():
             asked = {name: value(one, name, attempt) for name in ("slurm_partition", "mem_mb", "runtime", "gpu", "slurm_account")}
             found.append(
                 (
-                    one.name, attempt, asked["slurm_partition"], cores_of(one.name), asked["mem_mb"], asked["runtime"],
+                    one.name, attempt, asked["slurm_partition"], cores_of(one), asked["mem_mb"], asked["runtime"],
                     asked["gpu"] or 0, asked["slurm_account"],
                 )
             )  # fmt: skip

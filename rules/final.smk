@@ -4,7 +4,7 @@ for number, (files, runs) in enumerate(TRAINED_BY.items()):
 
     rule:
         name:
-            "final" if number == 0 else f"final_{number}_{CONFIGS[runs[0]].trainer.kind}"
+            alike("final", number, runs)
         input:
             potential=lambda w: potential(w, f"{last_generation(w):03d}"),
         output:

@@ -1,7 +1,7 @@
 # Dataset to potential.
 
 # One rule for each set of files that the trainers of the runs write: `fit`, and for a second one in a study
-# `fit_{kind}`.
+# `fit_1_{kind}`.
 TRAINED_BY = {}
 for name, one in CONFIGS.items():
     TRAINED_BY.setdefault(tuple(potential_files(one)), []).append(name)
@@ -10,7 +10,7 @@ for number, (files, runs) in enumerate(TRAINED_BY.items()):
 
     rule:
         name:
-            "fit" if number == 0 else f"fit_{number}_{CONFIGS[runs[0]].trainer.kind}"
+            alike("fit", number, runs)
         input:
             train=lambda w: at(w, layout.TRAIN),
             test=lambda w: at(w, layout.TEST),

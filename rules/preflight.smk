@@ -61,7 +61,11 @@ rule preflight:
         f"{PREFLIGHT}/logs/preflight/report.log",
     params:
         config=dict(config),
-        cores=lambda w: {name: cores_of(name) for name in ("label", "fit", "equilibrate", "reference", "explore", "produce")},
+        # `rules` knows them also where all this is a module that gives them other names
+        cores=lambda w: {
+            name: cores_of(getattr(rules, name).rule)
+            for name in ("label", "fit", "equilibrate", "reference", "explore", "produce")
+        },
     localrule: True
     conda:
         "../envs/oligopoly.yaml"

@@ -1,4 +1,5 @@
-# Environment modules by the config's cluster.modules; included last, when all rules are known.
+# Environment modules by the config's cluster.modules, and resources of rules that are alike; included last, when all are
+# known.
 import difflib
 
 from snakemake.deployment.env_modules import EnvModules
@@ -9,6 +10,9 @@ for name in cfg.cluster.modules.keys() - RULES.keys() - {"default"}:
     hint = f"; did you mean '{near[0]}'?" if near else f" (one of default, {', '.join(RULES)})"
     raise WorkflowError(f"cluster.modules.{name}: no rule has this name{hint}")
 for name, known in RULES.items():
-    modules = cfg.cluster.modules.get(name, cfg.cluster.modules.get("default"))
+    first = ALIKE.get(name, name)
+    if first != name and first in RULES:
+        known.resources.update(RULES[first].resources)  # cores, memory and time that the profile has for it
+    modules = cfg.cluster.modules.get(first, cfg.cluster.modules.get("default"))
     if modules:
         known.env_modules = EnvModules(*modules)

@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.io import write
 
 from oligopoly.config.production import Properties
+from oligopoly.plotting import style
 from oligopoly.properties import compare, linear_response
 from oligopoly.properties.contract import Context
 from oligopoly.properties.density import FEW
@@ -186,6 +187,10 @@ def test_replicates_sharpen_the_density_and_their_scatter_counts(runs):
         liquid(folder / "learned" / str(seed), 18.0 * 0.98 ** (1 / 3), 10 + seed)
     four = run(runs, properties=alone)["properties"]["density"]["learned"]
     assert 0.3 < four["error"] / one["error"] < 0.9
+    for measured, said in ((one, False), (four, True)):
+        with style.styled():
+            *_, table = alone["density"].create().overview({"ethane": {"density": {"learned": measured}}})
+        assert ("Of replicates" in table.caption) is said
     assert four["value"] == pytest.approx(np.mean([each["value"] for each in four["replicates"]]))
     liquid(folder / "learned" / "5", 18.0 * 0.9 ** (1 / 3), 20)  # another density altogether
     five = run(runs, properties=alone)["properties"]["density"]["learned"]

@@ -130,6 +130,25 @@ def test_g_passes_where_it_is_the_same_and_is_not_known_where_chance_is_larger_t
     assert compared(one, moved).passed is False
 
 
+@pytest.mark.parametrize(
+    ("pairs", "shown", "passed"),
+    [
+        ({"C-C": (4.9, 0.5), "H-H": (1.0, 0.2)}, "C-C", True),
+        ({"C-C": (5.1, 0.5), "H-H": (1.0, 0.2)}, "C-C", False),
+        ({"C-C": (6.0, 4.5), "H-H": (4.3, 0.2)}, "C-C", None),  # the other one is known, but not enough
+        ({"C-C": (6.0, 4.5), "H-H": (9.0, 0.2)}, "H-H", False),
+        ({"C-C": (14.0, 4.5), "H-H": (1.0, 0.2)}, "C-C", False),
+    ],
+)
+def test_every_pair_must_be_known_and_none_be_off(pairs, shown, passed):
+    """Percent of pairs elsewhere, and by chance, with 4 % allowed."""
+    found = {pair: {"inter": {"share": a / 100, "noise": b / 100}} for pair, (a, b) in pairs.items()}
+    context = Context("x", None, {}, "train", 300.0)
+    comparison = {"comparison": {"pairs": found, "tolerance_percent": 4.0}}
+    (check,) = rdf.Settings().create().checks(comparison, context)
+    assert check.passed is passed and check.found.startswith(f"{shown}: ")
+
+
 def test_chain_sizes_are_checked_and_not_known_of_short_runs():
     property_, context = dimensions.Settings().create(), Context("x", None, {}, "train", 300.0)
 

@@ -38,8 +38,8 @@ def words(content):
 
 def test_a_finished_run(run):
     content = written(run)
-    # learning curve, by test set, and density shift, scores and lengths of exploration, selection, parity and calibration, contacts,
-    # densities twice, then g(r), displacements and torsions of both systems, time
+    # learning curve, by test set, and density shift; scores and lengths of exploration; selection; parity and
+    # calibration; contacts; densities twice, then g(r), displacements and torsions of both systems; time
     assert content.count("<figure>") == 3 + 2 + 1 + 2 + 1 + 2 + 2 * 3 + 1
     assert "The potential holds for hexane, dodecane: all 18 checks passed." in content
     assert '<div class="verdict good-side">' in content and "An ACE potential learned actively" in content
@@ -112,7 +112,7 @@ def test_verdict_names_what_failed(run):
     assert holds is False
     assert told.startswith("Do not trust this potential yet: 2 of 18 checks failed (")
     assert "hexane: density" in told and "dodecane: learned potential runs" in told
-    assert told.endswith(", 1 are not known.") and "torsions" not in told
+    assert told.endswith(", 1 is not known.") and "torsions" not in told
     content = written(run)
     assert '<div class="verdict bad-side">' in content and content.count('<span class="bad">fails</span>') == 2
     assert content.count('<span class="unknown">not known</span>') == 1

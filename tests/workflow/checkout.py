@@ -1,6 +1,5 @@
 """A copy of this checkout to which parts are added: a file, and a line in a registry."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -33,7 +32,9 @@ class Checkout:
         shutil.copy(PARTS / f"{example}.py", self.folder / "workflow/oligopoly" / package / f"{name}.py")
         path = self.folder / "workflow/oligopoly" / registry / "registry.py"
         # before the first line of the table
-        text, found = re.subn(r'(\n +)("\w+": "oligopoly\.)', rf'\1"{kind}": "oligopoly.{module}",\1\2', path.read_text(), count=1)
+        text, found = re.subn(
+            r'(\n +)("\w+": "oligopoly\.)', rf'\1"{kind}": "oligopoly.{module}",\1\2', path.read_text(), count=1
+        )
         assert found, f"{path}: no table to add a line to"
         path.write_text(text)
 

@@ -50,6 +50,9 @@ def test_until_mode_plans_up_to_the_first_verdict(tmp_path):
         ("gen_001/selection/ledger.tsv", {"explore", "select"}),
         ("systems/hexane/equilibrated.data", {"build", "equilibrate"}),
         ("gen_001/labels/1.extxyz", {"label", "select"}),
+        ("final/manifest.json", {"fit", "final"}),
+        ("produce/hexane/reference/1/nvt/trajectory.extxyz", {"build", "equilibrate", "produce"}),
+        ("produce/hexane/learned/2/status.json", {"final", "produce"}),
     ],
 )
 def test_a_stage_is_reached_by_its_file(tmp_path, target, rules):
@@ -57,6 +60,14 @@ def test_a_stage_is_reached_by_its_file(tmp_path, target, rules):
     assert done.returncode == 0, done.stderr
     planned = jobs(done.stdout + done.stderr)
     assert rules <= planned.keys() and "report" not in planned
+
+
+def test_replicates_have_boxes_of_their_own(tmp_path):
+    done = snakemake(tmp_path, "-n", config=variant(tmp_path, produce={"replicates": 2}))
+    assert done.returncode == 0, done.stderr
+    planned = jobs(done.stdout + done.stderr)
+    assert planned["build"] == planned["equilibrate"] == 2 * 2, "of both systems"
+    assert planned["produce"] == 2 * 2 * 2 and planned["reference"] == 2 and planned["pool"] == 1
 
 
 def test_a_wrong_config_fails_at_the_dry_run(tmp_path):
@@ -67,14 +78,13 @@ def test_a_wrong_config_fails_at_the_dry_run(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_the_slurm_profile_has_what_a_cluster_needs():
+def test_the_slurm_profile_has_what_a_cluster_needs(tmp_path):
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     assert profile["executor"] == "slurm"
     assert {"slurm_partition", "mem_mb", "runtime"} <= profile["default-resources"].keys()
     assert profile["slurm-status-command"] == "squeue"
-    written = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    rules = set(re.findall(r"^(?:rule|checkpoint) (\w+):", written, re.M))
-    assert profile["set-resources"].keys() <= rules
+    done = snakemake(tmp_path, "--list-rules")
+    assert profile["set-resources"].keys() | profile["set-threads"].keys() <= set(done.stdout.split())
 
 
 def test_no_profile_loads_by_itself():

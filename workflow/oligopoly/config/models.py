@@ -326,10 +326,16 @@ class Config(Settings):
         ensembles = set(self.produce.by_ensemble())
         for kind in self.properties.model_fields_set:
             settings = getattr(self.properties, kind)
-            if settings is not None and settings.ensemble not in ensembles:
+            if settings is None:
+                continue
+            if settings.run is not None:
+                if settings.run not in self.produce.runs:
+                    known = ", ".join(self.produce.runs)
+                    raise ValueError(f"properties.{kind}.run: given '{settings.run}': produce.runs has only {known}")
+            elif settings.ensemble not in ensembles:
                 raise ValueError(
-                    f"properties.{kind}: is measured in {settings.ensemble}, and produce.runs has none: add one, "
-                    f"or give properties.{kind}: null"
+                    f"properties.{kind}: is measured in {settings.ensemble} at the system's own temperature and "
+                    f"pressure, and produce.runs has no such run: add one, or give properties.{kind}: null"
                 )
         return self
 

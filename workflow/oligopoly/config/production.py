@@ -88,11 +88,11 @@ class _Properties(Settings):
     """What is measured in production runs, by property; null leaves one out."""
 
     def chosen(self, ensembles: set[str]) -> dict[str, PropertySettings]:
-        """Those that are measured where there are runs of these ensembles."""
+        """Those that are measured where there are runs of these ensembles; some name their run."""
         return {
             kind: settings
             for kind in PROPERTIES
-            if (settings := getattr(self, kind)) is not None and settings.ensemble in ensembles
+            if (settings := getattr(self, kind)) is not None and (settings.run or settings.ensemble in ensembles)
         }
 
 

@@ -50,17 +50,17 @@ def compare(
         "properties": {},
     }
     opened = {
-        (engine, ensemble): [Run(Path(folder) / run, len(topology)) for folder in folders]
+        (engine, name): [Run(Path(folder) / name, len(topology)) for folder in folders]
         for engine, folders in replicates.items()
-        for ensemble, run in runs.items()
+        for name in {*runs.values(), *(one.run for one in properties.values() if one.run)}
     }
     checks = []
     for kind, settings in properties.items():
         found: dict[str, Any] = {}
-        one = settings.create()
+        one, name = settings.create(), settings.run or runs.get(settings.ensemble)
         for engine in ENGINES:
-            if (engine, settings.ensemble) in opened:
-                found[engine] = _attempt(one.measure, opened[engine, settings.ensemble], context, engine)
+            if (engine, name) in opened:
+                found[engine] = _attempt(one.measure, opened[engine, name], context, engine)
         missing = next((found[engine]["missing"] for engine in found if "missing" in found[engine]), None)
         if missing:
             found["missing"] = missing

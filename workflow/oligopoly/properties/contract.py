@@ -34,6 +34,11 @@ class PropertySettings(PartSettings):
 
     ensemble: ClassVar[Literal["npt", "nvt"]] = "nvt"  # of the production run that it is measured in
 
+    run: str | None = Field(
+        None,
+        description="production run that it is measured in; null: the first at constant pressure (density), or volume",
+    )
+
     def create(self) -> "Property":
         """The property."""
         raise NotImplementedError

@@ -96,7 +96,7 @@ class Density:
 
     def overview(self, everything: dict[str, dict[str, Any]]) -> Iterable[Shown]:
         """Deviations, histories and numbers of all systems."""
-        rows, bands, cells, history, measured = [], {}, [], {}, {}
+        rows, bands, cells, history, measured, several = [], {}, [], {}, {}, False
         for system, properties in everything.items():
             found = properties.get("density", {})
             if comparison := found.get("comparison"):
@@ -114,6 +114,7 @@ class Density:
                 history[system] = {e: (s["time_ps"], s["density_g_cm3"]) for e, s in lines.items()}
             for engine in engines:
                 d = found[engine]
+                several |= len(d.get("replicates", [])) > 1
                 cells.append(
                     (system, NAMES[engine], f"{d['value']:.4f} ± {d['error']:.4f}",
                      f"{d['block_error']:.4f}", f"{d['tau_ps']:.2g}", f"{d['effective_samples']:.0f}",
@@ -136,10 +137,13 @@ class Density:
                 "density against time",
             )
         if cells:
+            caption = "Errors from the integrated autocorrelation time; block averages beside them"
+            if several:
+                caption += ". Of replicates, what stands behind the density is of the one with the fewest samples"
             yield Table(
                 ("system", "engine", "density (g/cm³)", "block error", "correlation time (ps)",
                  "independent samples", "equilibration + production (ps)"), cells,
-                "Errors from the integrated autocorrelation time; block averages beside them", range(2, 7),
+                caption, range(2, 7),
             )  # fmt: skip
 
     def details(self, system: str, found: dict[str, Any]) -> Iterable[Shown]:

@@ -68,17 +68,20 @@ class PairDistributions:
         apart = {pair: kinds["inter"] for pair, kinds in c["pairs"].items() if "inter" in kinds}
         if not apart:
             return []
-        worst = max(apart, key=lambda pair: apart[pair]["share"] - 2 * apart[pair]["noise"])
-        share, noise = 100 * apart[worst]["share"], 100 * apart[worst]["noise"]
-        limit = c["tolerance_percent"] + 2 * noise
+        tolerance = c["tolerance_percent"]
+        share = {pair: 100 * one["share"] for pair, one in apart.items()}
+        noise = {pair: 100 * one["noise"] for pair, one in apart.items()}
+        off = [pair for pair in apart if share[pair] > tolerance + 2 * noise[pair]]
+        # where chance alone moves more pairs than are allowed to, nothing is known
+        unknown = [pair for pair in apart if noise[pair] > tolerance]
+        worst = max(off or unknown or apart, key=lambda pair: share[pair] - 2 * noise[pair])
         return [
             Check(
                 "rdf",
                 "g(r) between molecules",
-                f"{worst}: {share:.1f} % of pairs elsewhere, {noise:.1f} % by chance",
-                f"within {c['tolerance_percent']:g} % + 2 x chance = {limit:.1f} %",
-                # where chance alone moves more pairs than are allowed to, nothing is known
-                bool(share <= limit) if noise <= c["tolerance_percent"] else None,
+                f"{worst}: {share[worst]:.1f} % of pairs elsewhere, {noise[worst]:.1f} % by chance",
+                f"within {tolerance:g} % + 2 x chance = {tolerance + 2 * noise[worst]:.1f} %",
+                False if off else None if unknown else True,
             )
         ]
 

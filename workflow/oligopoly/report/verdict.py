@@ -36,7 +36,7 @@ def judge(results: Results) -> Verdict:
     if failed:
         headline = (
             f"Do not trust this potential yet: {len(failed)} of {len(checks)} checks failed "
-            f"({'; '.join(c.what for c in failed)})" + (f", {len(unknown)} are not known." if unknown else ".")
+            f"({'; '.join(c.what for c in failed)})" + (f", {_count(unknown)} not known." if unknown else ".")
         )
     elif not compared:
         headline = (
@@ -45,7 +45,7 @@ def judge(results: Results) -> Verdict:
         )
     elif unknown:
         headline = (
-            f"Nothing failed for {systems}: {passed} of {len(checks)} checks passed, and {len(unknown)} are not known "
+            f"Nothing failed for {systems}: {passed} of {len(checks)} checks passed, and {_count(unknown)} not known "
             f"({'; '.join(c.what for c in unknown)})."
         )
     else:
@@ -53,6 +53,10 @@ def judge(results: Results) -> Verdict:
     words = [f"{name}: {' '.join(found['sentences'])}" for name, found in results.properties.items()]
     holds = False if failed else None if unknown or not compared else True
     return Verdict(holds, headline, _story(results) + words, checks)
+
+
+def _count(checks: list[Check]) -> str:
+    return f"{len(checks)} {'is' if len(checks) == 1 else 'are'}"
 
 
 def _story(results: Results) -> list[str]:

@@ -59,7 +59,7 @@ def write(run: Results) -> Section:
              number(one.get("pressure_rmse_bar")), number(two.get("force_rmse_meV_A")),
              number(two.get("energy_rmse_meV_atom")))
         )  # fmt: skip
-    parts.append(table(header, rows, numbers=range(1, 8)))
+    parts.append(table(header, rows, numbers=range(1, 8), caption="Errors by generation"))
     shifts: dict = {}
     for g in run.generations:
         for system, r in ((g.assess or {}).get("linear_response") or {}).items():
