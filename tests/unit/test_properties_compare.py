@@ -111,6 +111,17 @@ def test_everything_is_measured(runs):
     assert checks(result)["density"]["passed"] is True
 
 
+def test_a_property_may_name_its_run(runs):
+    folder, _ = runs
+    for engine in ("reference", "learned"):
+        (folder / engine / "1" / "npt").rename(folder / engine / "1" / "hot")
+        (folder / engine / "1" / "nvt").rename(folder / engine / "1" / "npt")
+    alone = Properties.model_validate({"density": {"run": "hot"}, "msd": {"run": "npt"}})
+    result = run(runs, properties={"density": alone.density, "msd": alone.msd})
+    assert result["properties"]["density"]["comparison"]["deviation_percent"] == pytest.approx(2.0, abs=1.2)
+    assert "lag_ps" in result["properties"]["msd"]["learned"]
+
+
 def test_what_holds_passes_and_what_is_not_known_does_not(runs):
     """The chains of this liquid are rigid, so that nothing tells how fast they change; its density is well known."""
     alone = {"density": Properties().density}

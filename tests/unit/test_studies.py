@@ -250,18 +250,30 @@ def test_learning_curves_draw_a_panel_for_each_measure_and_tell_who_is_better(ru
     assert [row[0] for row in table.rows] == ["random", "better"] and all(row[1] == "280" for row in table.rows)
     told = [word.text for word in words]
     assert told[0].startswith("Force RMSE, all held out (meV/Å): better is better than random by 10.1 ± ")
-    assert told[3] == (
-        "Exploration runs to their end (%): the seeds do not differ, so that nothing tells how sure a difference of "
-        "0 is."
+    assert re.fullmatch(
+        r"Exploration runs to their end \(%\): (random|better) is not surely better than (random|better) "
+        r"\(0 ± 0; its seeds do not differ\)\.",
+        told[3],
     )
 
 
 def test_what_may_be_chance_is_said_to(runs):
     *_, words = [drawn(curve(), *of(runs, ["random-1", "random-3", "better-1", "better-3"]))[2:]]
     # with two seeds each, 20 % apart is not enough: t is 4.3
-    assert "which may be chance (95 % of it lies within" in words[0].text
+    assert "better is not surely better than random (" in words[0].text and "; 95 % of chance lies" in words[0].text
     *_, alone = [drawn(curve(), *of(runs, ["random-1", "better-2"]))[2:]]
     assert alone == [], "one seed says nothing of its error"
+
+
+def test_the_best_is_compared_with_each_of_the_others(runs):
+    found, varied = of(runs)
+    for seed in (1, 2, 3):
+        found[f"third-{seed}"] = results.read(runs / f"better-{seed}")
+        varied[f"third-{seed}"] = {"select.kind": "third", "loop.seed": seed}
+    told = [piece.text for piece in drawn(curve(), found, varied) if isinstance(piece, Words)]
+    best, other = ("better", "third") if told[0].split(": ")[1].startswith("better") else ("third", "better")
+    assert re.search(rf": {best} is not surely better than {other} \((0|\d.*e-1\d) ± 1\.6; 95 %", told[0])
+    assert re.search(r", and better than random by 10\.1 ± \d", told[0])
 
 
 def test_members_that_ended_earlier_count_with_their_last_generation(runs, tmp_path):

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 
 import pytest
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 RESULTS = (
     "gen_*/selection/*", "gen_*/labels/*.extxyz", "gen_*/dataset/*", "gen_*/potential/potential.*",
     "gen_*/potential/factor.npz", "gen_*/assess.json", "gen_*/explore/*/candidates.extxyz", "final/potential.*",
-    "properties/*.json", "produce/*/*/*/trajectory.extxyz", "systems/*/*.data",
+    "properties/*.json", "produce/*/*/*/*/trajectory.extxyz", "produce/*/*/*/status.json", "systems/*/*.data",
 )  # fmt: skip
 
 
@@ -40,7 +41,8 @@ def test_every_stage_leaves_what_the_design_promises(finished):
         "systems/butane/reference/liquid/thermo.tsv", "gen_000/pool/butane.extxyz",
         "gen_000/labels/outcomes.tsv", "gen_001/explore/butane.npt/stop.json",
         "gen_001/selection/ledger.tsv", "gen_001/potential/potential.yace",
-        "gen_001/potential/potential.asi", "final/potential.yaml", "final/provenance.json",
+        "gen_001/potential/potential.asi", "gen_001/potential/manifest.json", "final/manifest.json",
+        "final/potential.yaml", "final/provenance.json", "produce/hexane/learned/1/nvt/trajectory.extxyz",
         "properties/hexane.json", "report/index.html",
     ):  # fmt: skip
         assert (run / name).stat().st_size > 0, name
@@ -101,6 +103,16 @@ def test_a_second_plan_is_empty_also_after_touching_a_script(finished):
     finally:
         os.utime(script, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_snakemakes_own_report_has_the_page(finished):
+    """`snakemake --report`, with the results, the runtimes and what they were made by."""
+    done = snakemake(finished, "--report", "report.zip")
+    assert done.returncode == 0, done.stderr[-3000:]
+    with zipfile.ZipFile(finished / "report.zip") as archive:
+        pages = [name for name in archive.namelist() if "/raw/" in name and name.endswith("/index.html")]
+        assert len(pages) == 1
+        assert archive.read(pages[0]) == (finished / "results/tiny/report/index.html").read_bytes()
 
 
 def test_forced_labels_come_from_the_store(finished, tmp_path):

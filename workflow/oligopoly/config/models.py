@@ -332,6 +332,16 @@ class Config(Settings):
                 if settings.run not in self.produce.runs:
                     known = ", ".join(self.produce.runs)
                     raise ValueError(f"properties.{kind}.run: given '{settings.run}': produce.runs has only {known}")
+                run = self.produce.runs[settings.run]
+                if run.ensemble != settings.ensemble and not settings.static:
+                    raise ValueError(
+                        f"properties.{kind}.run: given '{settings.run}', which is {run.ensemble}: needs {settings.ensemble}"
+                    )
+                if (run.temperature, run.pressure, run.volume_ratio) != (None, None, None):
+                    raise ValueError(
+                        f"properties.{kind}.run: given '{settings.run}', which is not at the system's own temperature and "
+                        "pressure, where properties are reported"
+                    )
             elif settings.ensemble not in ensembles:
                 raise ValueError(
                     f"properties.{kind}: is measured in {settings.ensemble} at the system's own temperature and "

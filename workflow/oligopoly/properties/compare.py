@@ -57,7 +57,7 @@ def compare(
     checks = []
     for kind, settings in properties.items():
         found: dict[str, Any] = {}
-        one, name = settings.create(), settings.run or runs.get(settings.ensemble)
+        one, name = settings.create(), settings.run or runs.get(settings.ensemble, "")
         for engine in ENGINES:
             if (engine, name) in opened:
                 found[engine] = _attempt(one.measure, opened[engine, name], context, engine)

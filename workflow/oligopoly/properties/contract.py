@@ -34,9 +34,11 @@ class PropertySettings(PartSettings):
 
     ensemble: ClassVar[Literal["npt", "nvt"]] = "nvt"  # of the production run that it is measured in
 
+    static: ClassVar[bool] = False  # a structure, which runs of any ensemble and mass have alike
+
     run: str | None = Field(
         None,
-        description="production run that it is measured in; null: the first at constant pressure (density), or volume",
+        description="production run that it is measured in; null: the first of its ensemble at the system's own state",
     )
 
     def create(self) -> "Property":

@@ -23,6 +23,7 @@ class Settings(PropertySettings):
     """Radius of gyration and end-to-end distance, with errors over chains."""
 
     ensemble: ClassVar[Literal["npt", "nvt"]] = "nvt"
+    static: ClassVar[bool] = True
 
     tolerance_percent: Tolerance = Tolerance(train=5.0, transfer=8.0)
 

@@ -20,6 +20,7 @@ class Settings(PropertySettings):
     """g(r) of every pair of elements, within molecules and between them."""
 
     ensemble: ClassVar[Literal["npt", "nvt"]] = "nvt"
+    static: ClassVar[bool] = True
 
     tolerance_percent: Tolerance = Tolerance(train=4.0, transfer=6.0)
 

@@ -22,6 +22,7 @@ class Settings(PropertySettings):
     """Share of trans among the torsions of the backbone, with errors over chains, and the profile of one torsion."""
 
     ensemble: ClassVar[Literal["npt", "nvt"]] = "nvt"
+    static: ClassVar[bool] = True
 
     tolerance_percent: Tolerance = Tolerance(train=5.0, transfer=8.0)
 

@@ -112,7 +112,7 @@ def _told(row: Any, key: str) -> str:
 
 
 def _sentences(last: Any) -> Iterator[str]:
-    """Which group is better than the next, with 95 % confidence by Student's t, and where none is."""
+    """Than which groups the best one is better, with 95 % confidence by Student's t."""
     from scipy import stats
 
     for key, name in MEASURES.items():
@@ -120,20 +120,19 @@ def _sentences(last: Any) -> Iterator[str]:
         if len(known) < 2:
             continue
         ordered = known.sort_values(key, ascending=key != "completed_percent")
-        best, second = ordered.iloc[0], ordered.iloc[1]
-        apart = abs(second[key] - best[key])
-        error = float(np.hypot(best[f"{key}_error"], second[f"{key}_error"]))
-        limit = stats.t.ppf(0.975, int(best["seeds"] + second["seeds"]) - 2) * error
-        name = name[:1].upper() + name[1:]
-        if error == 0:
-            yield f"{name}: the seeds do not differ, so that nothing tells how sure a difference of {apart:.3g} is."
-        elif apart > limit:
-            yield f"{name}: {best['group']} is better than {second['group']} by {apart:.3g} ± {error:.2g}."
-        else:
-            yield (
-                f"{name}: {best['group']} and {second['group']} differ by {apart:.3g} ± {error:.2g}, which may be "
-                f"chance (95 % of it lies within {limit:.2g})."
+        best, told = ordered.iloc[0], []
+        for _, other in ordered.iloc[1:].iterrows():
+            apart = abs(other[key] - best[key])
+            error = float(np.hypot(best[f"{key}_error"], other[f"{key}_error"]))
+            limit = stats.t.ppf(0.975, int(best["seeds"] + other["seeds"]) - 2) * error
+            sure = error > 0 and apart > limit
+            why = f"95 % of chance lies within {limit:.2g}" if error > 0 else "its seeds do not differ"
+            told.append(
+                f"better than {other['group']} by {apart:.3g} ± {error:.2g}"
+                if sure
+                else f"not surely better than {other['group']} ({apart:.3g} ± {error:.2g}; {why})"
             )
+        yield f"{name[:1].upper()}{name[1:]}: {best['group']} is {', and '.join(told)}."
 
 
 def figure(groups: Any):
@@ -155,10 +154,12 @@ def figure(groups: Any):
             error = known[f"{key}_error"].fillna(0).to_numpy(float)
             ax.plot(x, y, **style, label=group)
             ax.fill_between(x, y - error, y + error, color=style["color"], alpha=0.15, lw=0)
+    first, last = groups["labels"].min(), groups["labels"].max()
     for ax, name in zip(axes, measures.values(), strict=True):
         ax.set_ylabel(name)
         ax.set_xlabel("training structures")
         ax.set_ylim(bottom=0)
+        ax.set_xlim(first - 0.05 * (last - first) - 0.5, last + 0.05 * (last - first) + 0.5)
         ax.xaxis.get_major_locator().set_params(integer=True)
     drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return drawn
