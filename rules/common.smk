@@ -222,7 +222,7 @@ ALIKE = {}
 
 
 def alike(first, number, runs):
-    """The name of the rule for `runs`: `first` itself, or, for others than the first, one that says their trainer."""
+    """Name for what makes the files of `runs`. `first` itself, or, after the first, one that says their trainer."""
     name = first if number == 0 else f"{first}_{number}_{CONFIGS[runs[0]].trainer.kind}"
     ALIKE[name] = first
     return name

@@ -131,7 +131,7 @@ def test_how_to_add_a_part_is_right(title):
     text = SECTIONS[title]
     (example,) = re.findall(r"Example: .*\[(\S+)\]\(\1\)", text)
     registries = re.findall(r"`(workflow/oligopoly/\S+/registry.py)`", text)
-    (line_there,) = re.findall(r"```python\n(.*)\n```", text)
+    (line_there,) = re.findall(r"```\n(.*)\n```", text)
     suites = re.findall(r"`(tests/contracts/test_\w+.py)`", text)
     assert registries and suites
     for file in (example, *registries, *suites):

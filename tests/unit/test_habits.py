@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -115,28 +114,6 @@ def test_contracts_are_typed_strictly():
     for name in ("parts", "layout", "potentials.manifest"):
         assert f"oligopoly.{name}" in strict["module"]
         assert (ROOT / "workflow" / "oligopoly" / f"{name.replace('.', '/')}.py").is_file()
-
-
-def snakemake(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-
-
-def test_snakemake_finds_nothing_to_better():
-    done = snakemake("--lint")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_another_workflow_may_use_this_one_as_a_module(tmp_path):
-    (tmp_path / "Snakefile").write_text(
-        f'configfile: "{ROOT}/config/demo.yaml"\n\n'
-        f'module learned:\n    snakefile:\n        "{ROOT}/workflow/Snakefile"\n    config:\n        config\n\n'
-        "use rule * from learned as learned_*\n"
-    )
-    done = snakemake("-n", "--cores", "1", "learned_all", folder=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    for rule in ("learned_fit", "learned_assess", "learned_report"):
-        assert rule in done.stdout
 
 
 def test_the_catalog_is_told_how_to_use_it():

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from oligopoly.config import examples
+from oligopoly.config.exploration import Explore
 from oligopoly.config.production import Produce, Properties
 from oligopoly.forcefields.registry import FORCE_FIELDS
 from oligopoly.labelers.registry import LABELERS
 from oligopoly.md.state_points import Dynamics, Name, State, System
-from oligopoly.potentials.uncertainty import SCALES, Uncertainty, first_of
-from oligopoly.quantities import EnergyPerAtom, Force, Length, Pressure, Temperature, Time, parse
-from oligopoly.samplers.registry import SAMPLERS
+from oligopoly.potentials.uncertainty import SCALES, Uncertainty
+from oligopoly.quantities import EnergyPerAtom, Force, Length, Pressure, Temperature, Time
 from oligopoly.selectors.registry import SELECTORS
 from oligopoly.settings import Settings
 from oligopoly.studies.registry import STUDIES
@@ -24,13 +24,12 @@ from oligopoly.trainers.registry import TRAINERS
 if TYPE_CHECKING:
     from oligopoly.forcefields.contract import ForceFieldSettings as ForceField
     from oligopoly.labelers.contract import LabelerSettings as Labeler
-    from oligopoly.samplers.md import Settings as Walker
     from oligopoly.selectors.contract import SelectorSettings as Select
     from oligopoly.studies.contract import StudySettings as Study
     from oligopoly.trainers.contract import TrainerSettings as Trainer
 else:
     ForceField, Labeler, Trainer = FORCE_FIELDS.union(), LABELERS.union(), TRAINERS.union()
-    Walker, Select, Study = SAMPLERS.union(), SELECTORS.union(), STUDIES.union()
+    Select, Study = SELECTORS.union(), STUDIES.union()
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -137,62 +136,6 @@ class Label(Settings):
     def clusters_only(self) -> bool:
         """Are clusters labelled in place of periodic frames?"""
         return self.structures == "clusters" or (self.structures == "auto" and not self.labeler.periodic)
-
-
-class UncertaintySettings(Settings):
-    """What exploration asks the potential, and when it has heard enough."""
-
-    kind: Literal["auto", "gamma", "committee", "none"] = Field(
-        "auto",
-        description="gamma: extrapolation grade; committee: deviation of the members' forces; none: bonds, contacts "
-        "and volume alone are watched; auto: the first of these that the trainer gives",
-    )
-    every: int = Field(10, ge=1, description="steps between two scores")
-    select: float | str | None = Field(
-        None, description="frames above it become candidates: a number for gamma (2), a force for committee (0.15 eV/A)"
-    )
-    stop: float | str | None = Field(None, description="above it the run stops: 25 for gamma, 1.5 eV/A for committee")
-
-    def resolved(self, gives: frozenset[str]) -> Uncertainty:
-        """With a kind that a trainer has which `gives` so much, and numbers. Raises ValueError if they do not fit."""
-        kind = first_of(gives) if self.kind == "auto" else self.kind
-        if kind == "none":
-            return Uncertainty("none", self.every)
-        select, stop = (self._threshold(name, kind) for name in ("select", "stop"))
-        if stop <= select:
-            raise ValueError(f"explore.uncertainty: stop ({stop:g}) must be larger than select ({select:g})")
-        return Uncertainty(kind, self.every, select, stop)
-
-    def _threshold(self, name: str, kind: str) -> float:
-        given, scale = getattr(self, name), SCALES[kind]
-        if given is None:
-            return getattr(scale, name)
-        if not scale.unit and isinstance(given, str):
-            raise ValueError(f"explore.uncertainty.{name}: given {given!r}: the {scale.name} is a number without unit")
-        if scale.unit and not isinstance(given, str):
-            raise ValueError(
-                f"explore.uncertainty.{name}: given {given!r}: the {scale.name} needs its unit, such as '0.2 eV/A'"
-            )
-        value = parse(given, "force") if isinstance(given, str) else given
-        if value <= 0:
-            raise ValueError(f"explore.uncertainty.{name}: given {given!r}: must be larger than 0")
-        return value
-
-
-class Explore(Dynamics):
-    """MD with the potential of the generation before, where potentials break: hot, compressed, at constant pressure."""
-
-    engine: Literal["auto", "built-in", "pace"] = Field(
-        "auto",
-        description="built-in: the evaluator in Python; pace: LAMMPS ML-PACE; auto: pace where LAMMPS has it",
-    )
-    walkers: dict[Name, Walker] = Field(
-        min_length=1,
-        examples=[examples.WALKERS],
-        description="runs by name, one each per training system and generation",
-    )
-    uncertainty: UncertaintySettings = UncertaintySettings()
-    candidates: int = Field(60, ge=1, description="most candidates per run")
 
 
 class Assess(Settings):
@@ -335,11 +278,12 @@ class Config(Settings):
                 run = self.produce.runs[settings.run]
                 if run.ensemble != settings.ensemble and not settings.static:
                     raise ValueError(
-                        f"properties.{kind}.run: given '{settings.run}', which is {run.ensemble}: needs {settings.ensemble}"
+                        f"properties.{kind}.run: given '{settings.run}', an {run.ensemble} run: needs "
+                        f"{settings.ensemble}"
                     )
                 if (run.temperature, run.pressure, run.volume_ratio) != (None, None, None):
                     raise ValueError(
-                        f"properties.{kind}.run: given '{settings.run}', which is not at the system's own temperature and "
+                        f"properties.{kind}.run: given '{settings.run}': is not at the system's own temperature and "
                         "pressure, where properties are reported"
                     )
             elif settings.ensemble not in ensembles:
