@@ -87,5 +87,5 @@ def test_the_loop_with_a_method_that_runs_no_md(tmp_path):
     scan = json.loads((run / "final" / "contact_scan.glycol.json").read_text())
     assert all(len(pair["reference_eV"]) == len(pair["distances"]) for pair in scan["pairs"])
     properties = json.loads((run / "properties" / "glycol.json").read_text())
-    assert properties["compared"] is False and "reference" not in properties["density"]
+    assert properties["compared"] is False and "reference" not in properties["properties"]["density"]
     assert "xTB" in (run / "report" / "index.html").read_text()

@@ -24,9 +24,10 @@ def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     config = yaml.safe_load(TINY.read_text())
     config |= {"run": "curve", "study": {"kind": "learning_curve", "vary": SEEDS}}
-    config["explore"] = config["explore"] | {"walkers": SHORT}
+    # almost every frame is offered, so that the selectors have a choice
+    config["explore"] |= {"walkers": SHORT, "uncertainty": {"select": 0.3, "stop": 50}}
     path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
     done = snakemake(folder, config=path)
     assert done.returncode == 0, done.stderr[-5000:]
     return folder, path, done
@@ -39,7 +40,7 @@ def test_what_members_share_is_made_once(compared):
     for rule in ("build", "equilibrate", "pool", "select_pool"):
         assert made[rule] == 1, rule
     assert made["reference"] == 2 and made["label"] == 2 + 4 * 2
-    assert made["fit"] == made["assess"] == 1 + 4 and made["explore"] == made["select"] == 4
+    assert made["fit"] == 1 + 4 and made["explore"] == made["select"] == 4 and made["assess"] == 2 * 4
     assert "produce" not in made and "properties" not in made
     assert len(list(folder.rglob("built.data"))) == len(list(folder.rglob("gen_000/labels/0.extxyz"))) == 1
     assert len(list(folder.rglob("gen_001/labels/0.extxyz"))) == 4
@@ -55,7 +56,8 @@ def test_its_page_has_the_numbers_of_all_members(compared):
     assert [(row["member"], row["generation"]) for row in rows] == [(name, g) for name in names for g in (0, 1)]
     first, later = ([row for row in rows if row["generation"] == g] for g in (0, 1))
     assert len({row["force_meV_A"] for row in first}) == 1, "the first potential is the same"
-    assert all(row["labels"] > first[0]["labels"] for row in later)
+    assert all(first[0]["labels"] < row["labels"] <= first[0]["labels"] + 6 for row in later)
+    assert len({row["force_meV_A"] for row in later}) == 4, "and the second is not"
 
 
 @pytest.mark.slow
@@ -63,6 +65,16 @@ def test_a_second_plan_of_a_study_is_empty(compared):
     folder, config, _ = compared
     done = snakemake(folder, "-n", config=config)
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_status_has_a_line_for_each_member(compared):
+    folder, config, _ = compared
+    said = snakemake(folder, "--", "status", config=config).stdout
+    assert "Study curve: finished, results/curve/study/index.html" in said
+    for member in ("random-1", "extrapolation_grade-2"):
+        (line,) = (one for one in said.splitlines() if one.startswith(f"curve/{member}"))
+        assert "2 of at most 2" in line and "last generation" in line
 
 
 @pytest.mark.slow

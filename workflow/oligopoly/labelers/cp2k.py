@@ -18,6 +18,7 @@ from pydantic import Field
 from oligopoly.errors import UserError
 from oligopoly.labelers import dispersion, programs
 from oligopoly.labelers.contract import (
+    PLANE_WAVES,
     Guess,
     Label,
     LabelerSettings,
@@ -101,7 +102,7 @@ class Settings(LabelerSettings):
     command: str = Field("cp2k_shell", min_length=1, description="or mpirun -np {threads} cp2k_shell")
 
     def guess(self) -> Guess:
-        return Guess(2.3, 2.0, 250.0, 1.2)  # measured: 20 atoms (360 functions) in 20 to 60 s
+        return PLANE_WAVES
 
     def check(self, elements: set[str]) -> None:
         check_method(elements=elements, **self.model_dump(exclude={"kind"}))

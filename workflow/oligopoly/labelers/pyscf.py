@@ -14,7 +14,6 @@ from threadpoolctl import ThreadpoolController
 from oligopoly.errors import UserError
 from oligopoly.labelers import dispersion
 from oligopoly.labelers.contract import (
-    SMALL_BASES,
     Grid,
     Guess,
     Label,
@@ -22,6 +21,7 @@ from oligopoly.labelers.contract import (
     LabelFailure,
     decomposed,
     finite,
+    gaussian,
     unpaired_electrons,
 )
 from oligopoly.labelers.outcomes import Outcome
@@ -48,10 +48,7 @@ class Settings(LabelerSettings):
     grid: Grid = (75, 302)
 
     def guess(self) -> Guess:
-        # measured on one core of 2026, ethylene glycol and its dimer: def2-SVP 7 and 28 s, 0.9 and 1.8 GB;
-        # def2-TZVPD 20 and 132 s, 1.9 and 6.0 GB
-        small = self.basis.lower() in SMALL_BASES
-        return Guess(8.0, 2.1, 600.0, 1.4) if small else Guess(22.0, 2.6, 1600.0)
+        return gaussian(self.basis)
 
     def check(self, elements: set[str]) -> None:
         check_method(elements=elements, **self.model_dump(exclude={"kind"}))
