@@ -59,14 +59,18 @@ def hexane(folder: Path):
 
 def results(out: Path, name: str, frames, sizes: list[int]) -> list[tuple[str, int, dict]]:
     """(kind, size, metrics), smallest size first."""
-    found = []
+    found: list[tuple[str, int, dict]] = []
+    train, test = frames
     for size in sizes:
         n_max, l_max = next(limits for most, limits in ORDER.items() if size <= most)
-        kinds = {"order": ("pacemaker's order", {"n_max": n_max, "l_max": l_max}), "data": ("chosen by data", {})}
+        kinds: dict[str, tuple[str, dict]] = {
+            "order": ("pacemaker's order", {"n_max": n_max, "l_max": l_max}),
+            "data": ("chosen by data", {}),
+        }
         for short, (kind, limits) in kinds.items():
             metrics = out / f"{name}_{size}_{short}.metrics.json"
             if not metrics.exists():
-                fit(*frames, out / f"{name}_{size}_{short}", functions=size, cutoff=CUTOFF[name], **limits)
+                fit(train, test, out / f"{name}_{size}_{short}", functions=size, cutoff=CUTOFF[name], **limits)
             found.append((kind, size, json.loads(metrics.read_text())))
     return found
 

@@ -9,15 +9,15 @@ import ase.io
 import numpy as np
 
 from oligopoly.md import placement
-from oligopoly.md.external import ExternalACE
 from oligopoly.md.lammps import start
+from oligopoly.potentials.registry import open_potential
 
 EVERY_FS = 50.0
 
 
 def main(potential: str, frame: str, timestep: float, picoseconds: float, temperature: float = 300.0) -> None:
     atoms = placement.oriented(ase.io.read(frame))
-    engine, lmp = ExternalACE(potential), start()
+    engine, lmp = open_potential(potential).engine(choice="built-in"), start()
     engine.load(lmp, atoms, None)
     lmp.command(f"timestep {timestep / 1000}")
     lmp.command("thermo 1000000000")
@@ -32,14 +32,15 @@ def main(potential: str, frame: str, timestep: float, picoseconds: float, temper
     every = round(EVERY_FS / timestep)
     lmp.command(f"thermo {every}")
     lmp.command("run 0 post no")
-    energies, heat = [], []
+    totals: list[float] = []
+    heat: list[float] = []
     for _ in range(round(picoseconds * 1000 / timestep / every)):
         lmp.command(f"run {every} pre no post no")
-        if engine.failure():
-            raise engine.failure()
-        energies.append(lmp.extract_variable("total"))
+        if (error := engine.failure()) is not None:
+            raise error
+        totals.append(lmp.extract_variable("total"))
         heat.append(lmp.extract_variable("heat"))
-    energies = 1000 * np.array(energies) / len(atoms)
+    energies = 1000 * np.array(totals) / len(atoms)
     time = np.arange(len(energies)) * EVERY_FS * 1e-6
     slope, start_energy = np.polyfit(time, energies, 1)
     print(

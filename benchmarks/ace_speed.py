@@ -26,9 +26,10 @@ from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.functions import bonds, select
 from oligopoly.ace.potential import Potential, write_yaml
 from oligopoly.md import placement
-from oligopoly.md.engine import PairPACE
-from oligopoly.md.external import SKIN, ExternalACE
+from oligopoly.md.external import External
 from oligopoly.md.lammps import start
+from oligopoly.potentials.ace import SKIN, BuiltIn
+from oligopoly.potentials.pace import PairPACE
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "pace"
 LIMITS = {  # functions per element: largest n and l by rank
@@ -131,10 +132,10 @@ def lammps() -> None:
             write_yaml(p, file)
             yace.write(p, file.with_suffix(".yace"))
             ActiveSet(inverses(p)).write(asi)
-            engines = {
-                "oligopoly": ExternalACE(file),
-                "gamma every 10th": ExternalACE(file, asi, 10),
-                "gamma every step": ExternalACE(file, asi, 1),
+            engines: dict[str, External | PairPACE] = {
+                "oligopoly": _built_in(file),
+                "gamma every 10th": _built_in(file, asi, 10),
+                "gamma every step": _built_in(file, asi, 1),
             }
             if PairPACE.available(start()):
                 engines["pace recursive"] = PairPACE(file)
@@ -142,6 +143,10 @@ def lammps() -> None:
             times = _md(engines, atoms)
             print(f"LAMMPS, {functions} functions/element{', ZBL core' if core else ''}, {len(atoms)} atoms: ", end="")
             print(", ".join(f"{name} {value:.2f}" for name, value in times.items()), flush=True)
+
+
+def _built_in(potential_file: Path, active_set: Path | None = None, every: int = 0) -> External:
+    return External(lambda: BuiltIn(potential_file, active_set, skin=SKIN), every=every)
 
 
 def _md(engines: dict, atoms: Atoms) -> dict[str, float]:
@@ -188,9 +193,10 @@ def startup() -> None:
     )
     code_md = (
         "import sys; from ase import Atoms; from oligopoly.md import placement; from oligopoly.md.lammps import start; "
-        "from oligopoly.md.external import ExternalACE; lmp = start(); "
+        "from oligopoly.potentials.registry import open_potential; lmp = start(); "
         "atoms = placement.oriented(Atoms('CH', [[1, 1, 1], [1, 1, 2.1]], cell=[9, 9, 9], pbc=True)); "
-        "ExternalACE(sys.argv[1]).load(lmp, atoms, None); lmp.command('fix move all nve'); lmp.command('run 1')"
+        "engine = open_potential(sys.argv[1]).engine(choice='built-in'); engine.load(lmp, atoms, None); "
+        "lmp.command('fix move all nve'); lmp.command('run 1')"
     )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "potential.yaml"

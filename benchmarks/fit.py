@@ -112,7 +112,7 @@ def stream(count: int, per_element: int = 228, threads: int = 1) -> None:
 def calibration(fits: list[str], figure_file: str) -> None:
     """One panel for each NAME=metrics.json."""
     from oligopoly.plotting import style
-    from oligopoly.report import figures
+    from oligopoly.report.sections import accuracy
 
     found = {}
     for one in fits:
@@ -120,7 +120,7 @@ def calibration(fits: list[str], figure_file: str) -> None:
         force = json.loads(Path(path).read_text())["calibration"]["force"]
         found[name] = force["predicted"], force["true"]
     with style.styled():
-        figures.calibration(found).savefig(figure_file)
+        accuracy.calibration(found).savefig(figure_file)
 
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ import numpy as np
 from ase import Atoms
 from ase.io import read
 
-from oligopoly.labelers.contract import create
+from oligopoly.labelers.registry import create
 
 ROOT = Path(__file__).parents[1]
 ALONE = """
 import pickle, sys
-from oligopoly.labelers.contract import create
-kind, settings, atoms = pickle.load(open(sys.argv[1], "rb"))
-labeler = create(kind, **settings)
+from oligopoly.labelers.registry import create
+settings, atoms = pickle.load(open(sys.argv[1], "rb"))
+labeler = create(settings)
 label = labeler.label(atoms)
 labeler.close()
 pickle.dump(label, open(sys.argv[2], "wb"))
@@ -38,7 +38,7 @@ from pyscf import dft, gto, lib
 from oligopoly.labelers import dispersion
 from oligopoly.labelers.contract import Label
 lib.num_threads(1)
-kind, settings, atoms = pickle.load(open(sys.argv[1], "rb"))
+settings, atoms = pickle.load(open(sys.argv[1], "rb"))
 mol = gto.M(atom=list(zip(atoms.get_chemical_symbols(), atoms.positions)), basis=settings["basis"], verbose=0)
 mf = dft.RKS(mol, xc="wb97x_v")
 mf.nlc, mf.disp = 0, None
@@ -70,22 +70,22 @@ def spent() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def one_each(script: str, kind: str, settings: dict, frames: list[Atoms]) -> tuple[list, float, float]:
+def one_each(script: str, settings: dict, frames: list[Atoms]) -> tuple[list, float, float]:
     """Labels, CPU seconds and wall seconds with a process for each structure."""
     labels, cpu, wall = [], spent(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         asked, answer = Path(folder) / "asked", Path(folder) / "answer"
         for atoms in frames:
-            asked.write_bytes(pickle.dumps((kind, settings, atoms)))
+            asked.write_bytes(pickle.dumps((settings, atoms)))
             subprocess.run([sys.executable, "-c", script, asked, answer], check=True)
             labels.append(pickle.loads(answer.read_bytes()))
     return labels, spent() - cpu, time.perf_counter() - wall
 
 
-def warm(kind: str, settings: dict, frames: list[Atoms]) -> tuple[list, float, float]:
+def warm(settings: dict, frames: list[Atoms]) -> tuple[list, float, float]:
     """The same of one process; it includes the start of the code, once."""
     cpu, wall = spent(), time.perf_counter()
-    labeler = create(kind, **settings)
+    labeler = create(settings)
     labels = [labeler.label(atoms) for atoms in frames]
     labeler.close()
     return labels, spent() - cpu, time.perf_counter() - wall
@@ -101,14 +101,13 @@ def main() -> None:
     print("| labeler | way | CPU s per structure | wall s | times faster | energy, eV | forces, meV/A |")
     print("|---|---|---|---|---|---|---|")
     for kind in options.kinds:
-        settings = {"method": "GFN2-xTB"} if kind == "xtb" else {
-            "method": "wB97X-D3BJ", "basis": options.basis, "grid": (75, 302)
+        settings = {"kind": kind, "method": "GFN2-xTB"} if kind == "xtb" else {
+            "kind": kind, "method": "wB97X-D3BJ", "basis": options.basis, "grid": (75, 302)
         }  # fmt: skip
-        settings |= {"executable": "psi4"} if kind == "psi4" else {}
-        ways = {"one process each": lambda: one_each(ALONE, kind, settings, frames)}  # noqa: B023
+        ways = {"one process each": lambda: one_each(ALONE, settings, frames)}  # noqa: B023
         if kind == "pyscf":
-            ways["one process each, PySCF's own script"] = lambda: one_each(PLAIN, kind, settings, frames)  # noqa: B023
-        ways["warm"] = lambda: warm(kind, settings, frames)  # noqa: B023
+            ways["one process each, PySCF's own script"] = lambda: one_each(PLAIN, settings, frames)  # noqa: B023
+        ways["warm"] = lambda: warm(settings, frames)  # noqa: B023
         results = {way: run() for way, run in ways.items()}
         labels, cpu, _ = results["warm"]
         for way, (others, seconds, wall) in results.items():

@@ -14,14 +14,16 @@ import numpy as np
 from oligopoly.ace.fit import Weights, fit
 from oligopoly.assess import assess
 from oligopoly.config.models import Assess
+from oligopoly.forcefields.engine import Classical
+from oligopoly.forcefields.registry import of_system
 from oligopoly.labelers.classical import ClassicalLabeler
 from oligopoly.labelling.run import attach
 from oligopoly.labelling.theory import name_of
 from oligopoly.md import trajectory
-from oligopoly.md.engine import Classical, learned
 from oligopoly.md.run import run_md
 from oligopoly.md.simulation import Conditions
 from oligopoly.md.watch import Watch
+from oligopoly.potentials.registry import open_potential
 from oligopoly.properties import density
 from oligopoly.systems.box import read_box
 from oligopoly.systems.topology import Topology
@@ -32,11 +34,15 @@ ONE_DENSITY = [(1.0, 300.0)]
 SEVERAL = [(0.85, 450.0), (0.92, 600.0), (1.0, 300.0), (1.1, 300.0), (1.2, 450.0)]
 
 
+def force_field() -> Classical:
+    return Classical(SYSTEM / "equilibrated.data", of_system(SYSTEM / "system.json"))
+
+
 def liquid(folder: Path, duration_fs: float = 60e3) -> float:
     """Reference NPT run, by which the density is judged; mean volume in A^3."""
     topology = Topology.read(SYSTEM / "system.json")
     run_md(
-        Classical(SYSTEM / "equilibrated.data"), read_box(SYSTEM / "equilibrated.data", topology), topology,
+        force_field(), read_box(SYSTEM / "equilibrated.data", topology), topology,
         Conditions("npt", TEMPERATURE, STEP, pressure_atm=1.0, hydrogen_mass=HEAVY),
         duration_fs=duration_fs, sample_every_fs=150.0, settle_fs=6000.0, seed=1, out_dir=folder,
     )  # fmt: skip
@@ -53,7 +59,7 @@ def frames(folder: Path, states: list[tuple[float, float]], volume: float, count
         for number, (ratio, temperature) in enumerate(states):
             out = folder / f"{ratio}-{temperature:g}"
             run_md(
-                Classical(SYSTEM / "equilibrated.data"), start, topology,
+                force_field(), start, topology,
                 Conditions("nvt", temperature, STEP, hydrogen_mass=HEAVY),
                 duration_fs=300.0 * count / len(states), sample_every_fs=300.0, settle_fs=2000.0,
                 volume_ratio=ratio * volume / start.get_volume(), seed=10 + number, out_dir=out,
@@ -83,7 +89,7 @@ def produce(folder: Path, reference: Path, duration_fs: float = 60e3) -> dict:
     topology = Topology.read(SYSTEM / "system.json")
     start = read_box(SYSTEM / "equilibrated.data", topology)
     outcome, _ = run_md(
-        learned("ace", folder / "potential.yaml"), start, topology,
+        open_potential(folder / "potential.yaml").engine(), start, topology,
         Conditions("npt", TEMPERATURE, STEP, pressure_atm=1.0, hydrogen_mass=HEAVY),
         duration_fs=duration_fs, sample_every_fs=150.0, settle_fs=6000.0, seed=2, out_dir=folder / "npt",
         watch=Watch(topology, TEMPERATURE, start.get_volume()),
