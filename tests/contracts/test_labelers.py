@@ -96,7 +96,7 @@ def test_a_label_of_a_molecule(labeler, finite):
     label = labeler.label(finite)
     assert np.isfinite(label.energy) and isinstance(label.energy, float)
     assert np.shape(label.forces) == (len(finite), 3) and np.isfinite(label.forces).all()
-    assert np.abs(np.sum(label.forces, axis=0)).max() < 0.05, "atoms that push themselves"
+    assert np.abs(np.sum(label.forces, axis=0)).max() < 0.1, "atoms that push themselves"
     assert label.stress is None
     if label.charges is not None:
         assert np.shape(label.charges) == (len(finite),) and abs(np.sum(label.charges)) < 1e-4
@@ -170,7 +170,12 @@ def slab(atoms):
     return atoms
 
 
-@pytest.mark.parametrize("wrong", [odd, fused, lost, slab, lambda atoms: Atoms()], ids=lambda wrong: wrong.__name__)
+def empty(atoms):
+    return Atoms()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of programs that meet what is not a number
+@pytest.mark.parametrize("wrong", [odd, fused, lost, slab, empty], ids=lambda wrong: wrong.__name__)
 def test_what_it_cannot_do_is_a_failure_with_an_outcome_and_the_next_is_labelled(labeler, finite, wrong):
     first = labeler.label(finite)
     structure = wrong(finite.copy())

@@ -225,14 +225,25 @@ def test_learning_curves_collect_means_over_seeds(runs):
         own = errors[(errors["group"] == row["group"]) & (errors["generation"] == row["generation"])]
         assert row["force_meV_A"] == pytest.approx(own["force_meV_A"].mean())
         assert row["force_meV_A_error"] == pytest.approx(own["force_meV_A"].std(ddof=1) / np.sqrt(3))
-        assert row["contact_force_meV_A"] == pytest.approx(2 * row["force_meV_A"])
+        # four sets of as many atoms, their errors 0.7, 1.1, 0.8 and 2 times one number
+        assert row["contact_force_meV_A"] == pytest.approx(2 * row["force_meV_A"] / np.sqrt(6.34 / 4))
         assert row["labels"] == 200 + 40 * row["generation"]
     first, second = (groups[groups["generation"] == g].iloc[0] for g in (0, 1))
     assert np.isnan(first["completed_percent"]) and second["completed_percent"] == 50
     one = found["random-1"].generations[0]
-    largest = np.abs(one.predictions["test_force_predicted"] - one.predictions["test_force_reference"]).max()
+    largest = max(found["force_max_meV_A"] for found in one.metrics["test"]["by_test_set"].values()) / 1000
     row = errors[(errors["member"] == "random-1") & (errors["generation"] == 0)].iloc[0]
     assert row["largest_force_eV_A"] == pytest.approx(largest)
+
+
+def test_what_a_members_own_exploration_met_is_no_common_test(runs):
+    found, varied = of(runs)
+    before = curve().collect(found, varied)["errors"]
+    for one in found.values():
+        for generation in one.generations[1:]:
+            generation.metrics["test"]["by_test_set"]["exploration"]["force_rmse_meV_A"] *= 100
+            generation.metrics["test"]["by_test_set"]["exploration"]["force_max_meV_A"] *= 100
+    pandas.testing.assert_frame_equal(before, curve().collect(found, varied)["errors"])
 
 
 def drawn(study, found, varied):
@@ -249,7 +260,9 @@ def test_learning_curves_draw_a_panel_for_each_measure_and_tell_who_is_better(ru
     assert all(len(ax.lines) == 2 and ax.get_ylim()[0] == 0 for ax in axes)
     assert [row[0] for row in table.rows] == ["random", "better"] and all(row[1] == "280" for row in table.rows)
     told = [word.text for word in words]
-    assert told[0].startswith("Force RMSE, all held out (meV/Å): better is better than random by 10.1 ± ")
+    assert told[0].startswith("Force RMSE, test frames of the pool (meV/Å): better is better than random by 12.7 ± ")
+    assert told[4].startswith("Generation 0. Force RMSE, test frames of the pool (meV/Å): better is better than random")
+    assert not any("surely" in one for one in told[4:]), "of earlier generations only what is sure is told"
     assert re.fullmatch(
         r"Exploration runs to their end \(%\): (random|better) is not surely better than (random|better) "
         r"\(0 ± 0; its seeds do not differ\)\.",
@@ -272,8 +285,8 @@ def test_the_best_is_compared_with_each_of_the_others(runs):
         varied[f"third-{seed}"] = {"select.kind": "third", "loop.seed": seed}
     told = [piece.text for piece in drawn(curve(), found, varied) if isinstance(piece, Words)]
     best, other = ("better", "third") if told[0].split(": ")[1].startswith("better") else ("third", "better")
-    assert re.search(rf": {best} is not surely better than {other} \((0|\d.*e-1\d) ± 1\.6; 95 %", told[0])
-    assert re.search(r", and better than random by 10\.1 ± \d", told[0])
+    assert re.search(rf": {best} is not surely better than {other} \((0|\d.*e-1\d) ± 2\.1; 95 %", told[0])
+    assert re.search(r", and better than random by 12\.7 ± \d", told[0])
 
 
 def test_members_that_ended_earlier_count_with_their_last_generation(runs, tmp_path):

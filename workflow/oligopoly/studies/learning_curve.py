@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oligopoly.report.results import Generation, Results
 
 MEASURES = {
-    "force_meV_A": "force RMSE, all held out (meV/Å)",
+    "force_meV_A": "force RMSE, test frames of the pool (meV/Å)",
     "contact_force_meV_A": "force RMSE, contacts (meV/Å)",
     "largest_force_eV_A": "largest force error (eV/Å)",
     "completed_percent": "exploration runs to their end (%)",
@@ -74,6 +74,9 @@ class LearningCurve:
         header = ("member", "training structures", "seeds", *MEASURES.values())
         yield Table(header, rows, "Last generations, with standard errors over seeds", range(1, len(header)))
         yield from map(Words, _sentences(last))
+        for number, found in groups.groupby("generation"):
+            if number < groups["generation"].max():
+                yield from (Words(f"Generation {number}. {told}") for told in _sentences(found, sure_only=True))
 
 
 def _over_seeds(errors: "pandas.DataFrame", by: list[str]) -> "pandas.DataFrame":
@@ -88,18 +91,18 @@ def _over_seeds(errors: "pandas.DataFrame", by: list[str]) -> "pandas.DataFrame"
 
 def _of(generation: "Generation") -> dict[str, Any]:
     test = generation.metrics["test"]
-    contact = test["by_config_type"].get("contact") or {}
+    # frames that exploration met are held out too, but each member meets others
+    sets = {name: one for name, one in test.get("by_test_set", {}).items() if name != "exploration"}
+    known = [one for one in sets.values() if one["force_rmse_meV_A"] is not None]
+    atoms = [one["atoms"] for one in known]
+    squares = [one["force_rmse_meV_A"] ** 2 for one in known]
     ends = (generation.assess or {}).get("md") or {}
-    predictions = generation.predictions or {}
-    largest = None
-    if len(predictions.get("test_force_reference", ())):
-        largest = float(np.abs(predictions["test_force_predicted"] - predictions["test_force_reference"]).max())
     return {
         "generation": generation.number,
         "labels": generation.trained_on,
-        "force_meV_A": test["all"]["force_rmse_meV_A"],
-        "contact_force_meV_A": contact.get("force_rmse_meV_A"),
-        "largest_force_eV_A": largest,
+        "force_meV_A": float(np.sqrt(np.average(squares, weights=atoms))) if known else None,
+        "contact_force_meV_A": sets.get("contacts", {}).get("force_rmse_meV_A"),
+        "largest_force_eV_A": max(one["force_max_meV_A"] for one in known) / 1000 if known else None,
         "completed_percent": 100 * ends["completed"] / ends["runs"] if ends.get("runs") else None,
     }
 
@@ -111,12 +114,12 @@ def _told(row: Any, key: str) -> str:
     return f"{value:.3g}" + ("" if error is None or np.isnan(error) else f" ± {error:.2g}")
 
 
-def _sentences(last: Any) -> Iterator[str]:
+def _sentences(found: Any, sure_only: bool = False) -> Iterator[str]:
     """Than which groups the best one is better, with 95 % confidence by Student's t."""
     from scipy import stats
 
     for key, name in MEASURES.items():
-        known = last[last[key].notna() & last[f"{key}_error"].notna()]
+        known = found[found[key].notna() & found[f"{key}_error"].notna()]
         if len(known) < 2:
             continue
         ordered = known.sort_values(key, ascending=key != "completed_percent")
@@ -127,12 +130,12 @@ def _sentences(last: Any) -> Iterator[str]:
             limit = stats.t.ppf(0.975, int(best["seeds"] + other["seeds"]) - 2) * error
             sure = error > 0 and apart > limit
             why = f"95 % of chance lies within {limit:.2g}" if error > 0 else "its seeds do not differ"
-            told.append(
-                f"better than {other['group']} by {apart:.3g} ± {error:.2g}"
-                if sure
-                else f"not surely better than {other['group']} ({apart:.3g} ± {error:.2g}; {why})"
-            )
-        yield f"{name[:1].upper()}{name[1:]}: {best['group']} is {', and '.join(told)}."
+            if sure:
+                told.append(f"better than {other['group']} by {apart:.3g} ± {error:.2g}")
+            elif not sure_only:
+                told.append(f"not surely better than {other['group']} ({apart:.3g} ± {error:.2g}; {why})")
+        if told:
+            yield f"{name[:1].upper()}{name[1:]}: {best['group']} is {', and '.join(told)}."
 
 
 def figure(groups: Any):
