@@ -63,6 +63,8 @@ def test_a_fit_leaves_a_manifest_that_says_all_of_it(train, capsys):
     assert other.arrays["ACE_energies"].sum() == pytest.approx(other.info["ACE_energy"])
 
     assert main(["evaluate", "p.manifest.json", train]) == 0
+    assert main(["evaluate", "p.manifest.json", train, "--active-set", "p.asi"]) == 1
+    assert "p.manifest.json names its own" in capsys.readouterr().err
     plain = ase.io.read("out.extxyz")
     assert plain.info["ACE_max_gamma"] < 1.1 and "ACE_forces_std" not in plain.arrays
     assert main(["evaluate", "p.yaml", train]) == 0

@@ -46,6 +46,13 @@ def test_jobs_are_those_of_the_plan():
     assert found.jobs["label"] == 4 and found.jobs["produce"] == 4 and found.jobs["explore"] == 2
 
 
+def test_replicates_are_boxes_of_their_own():
+    """40 in the dry-run, less `all`: of both systems one more box, its equilibration, and two more productions."""
+    found = forecast(config(produce={"replicates": 2}), MEASURED, {})
+    assert found.jobs["build"] == found.jobs["equilibrate"] == 4 and found.jobs["produce"] == 8
+    assert found.jobs.total() == 39
+
+
 def test_md_hours_follow_atoms_steps_and_gpus():
     once = forecast(config(cluster={"sampling": "gpu"}), MEASURED, {})
     size = 8 * 14

@@ -206,3 +206,12 @@ def test_a_property_without_a_run_is_told():
         config({"nvt": {"duration": "5 ps"}}, properties={"density": {}})
     found = config({"nvt": {"duration": "5 ps"}})
     assert "density" not in found.properties.chosen(set(found.produce.by_ensemble()))
+
+
+def test_motion_is_measured_with_real_masses():
+    nvt = {"duration": "5 ps", "timestep": "1 fs"}
+    heavy = {"runs": {"npt": NPT, "nvt": nvt}, "hydrogen_mass": "4 u"}
+    with pytest.raises(UserError, match=r"properties.msd: is measured in produce.runs.nvt, .*real_masses: true"):
+        config({}, produce=heavy)
+    assert config({}, produce=heavy, properties={"msd": None}).properties.msd is None
+    assert "msd" in config({"npt": NPT, "nvt": nvt}).properties.chosen({"npt", "nvt"})

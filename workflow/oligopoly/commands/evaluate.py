@@ -31,6 +31,8 @@ def evaluate(options: argparse.Namespace) -> None:
         rename(atoms, options)
     check_keys(frames, options, options.frames)
     by_manifest = Path(options.potential).suffix == ".json"
+    if by_manifest and options.active_set is not None:
+        raise UserError(f"--active-set: goes with a bare .yaml; {options.potential} names its own: leave it out.")
     kind = first_of(manifest.uncertainty)
     if not by_manifest and options.active_set is None:
         kind = "none"

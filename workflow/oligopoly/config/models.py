@@ -293,6 +293,19 @@ class Config(Settings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _motion_has_real_masses(self):
+        names = self.produce.by_ensemble()
+        for kind, settings in self.properties.chosen(set(names)).items():
+            name = settings.run or names[settings.ensemble]
+            if settings.dynamic and self.produce.hydrogen_mass is not None and not self.produce.runs[name].real_masses:
+                raise ValueError(
+                    f"properties.{kind}: is measured in produce.runs.{name}, where hydrogens are heavier and everything "
+                    f"is slower: give that run real_masses: true (and a timestep of 1 fs at most), or "
+                    f"properties.{kind}: null"
+                )
+        return self
+
     @property
     def loop_seed(self) -> int:
         """Of exploration and selection."""

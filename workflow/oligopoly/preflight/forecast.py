@@ -58,9 +58,9 @@ def forecast(config: Config, measured: dict[str, float], cores: dict[str, int]) 
         return total.add(rule, count, size * steps * per_step / cores.get(rule, 1), cores.get(rule, 1), gpu)
 
     for name, size in sizes.items():
-        total.add("build", 1, 10 + 0.005 * size)
+        total.add("build", config.produce.replicates, 10 + 0.005 * size)
         steps = EQUILIBRATION_FS * config.equilibration.scale / config.equilibration.timestep
-        hours = md("equilibrate", 1, size, steps, classical, 0)
+        hours = md("equilibrate", config.produce.replicates, size, steps, classical, 0)
         if name in trained:
             for state in config.reference.states.values():
                 duration = config.reference.settle + state.duration + (3000 if state.volume_ratio else 0)

@@ -33,8 +33,8 @@ class PropertySettings(PartSettings):
     """The config of a property: a key of the block `properties`, or null there to leave it out."""
 
     ensemble: ClassVar[Literal["npt", "nvt"]] = "nvt"  # of the production run that it is measured in
-
     static: ClassVar[bool] = False  # a structure, which runs of any ensemble and mass have alike
+    dynamic: ClassVar[bool] = False  # a motion, which heavier hydrogens slow down
 
     run: str | None = Field(
         None,

@@ -17,6 +17,7 @@ class Settings(PropertySettings):
     """Mean squared displacements, in NVT with the real masses."""
 
     ensemble: ClassVar[Literal["npt", "nvt"]] = "nvt"
+    dynamic: ClassVar[bool] = True
 
     def create(self) -> "Displacements":
         return Displacements()
