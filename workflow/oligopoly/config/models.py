@@ -300,8 +300,8 @@ class Config(Settings):
             name = settings.run or names[settings.ensemble]
             if settings.dynamic and self.produce.hydrogen_mass is not None and not self.produce.runs[name].real_masses:
                 raise ValueError(
-                    f"properties.{kind}: is measured in produce.runs.{name}, where hydrogens are heavier and everything "
-                    f"is slower: give that run real_masses: true (and a timestep of 1 fs at most), or "
+                    f"properties.{kind}: is measured in produce.runs.{name}, where hydrogens are heavier and all is "
+                    f"slower: give that run real_masses: true (and a timestep of 1 fs at most), or "
                     f"properties.{kind}: null"
                 )
         return self
