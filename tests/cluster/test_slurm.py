@@ -84,7 +84,7 @@ def test_preflight_tries_both_kinds_of_nodes(slurm, tmp_path):
         r"ok +cpu node c[12]: ",
         r"ok +gpu node g1: sees GPU [01]",
         r"ok +tiny label: one butane molecule of 14 atoms",
-        r"ok +gamma: up to \d",
+        r"ok +gamma: extrapolation grade up to \d",
         r"ok +budget.labels: about 56 of 10000 labels",
         r"core-hours  \d",
         r"Ready",
