@@ -27,7 +27,7 @@ for name in ("OUTCAR", "vasprun.xml"):
         text = text[: len(text) // 2]
     pathlib.Path(name).write_text(text)
 if mode == "killed":
-    print("VERY BAD NEWS! internal error in subroutine SGRCON")
+    print("VERY BAD NEWS! internal error in subroutine SGRCON", flush=True)
     os.kill(os.getpid(), 9 if os.environ.get("SIGNAL") == "9" else 15)
 """
 
