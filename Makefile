@@ -10,7 +10,7 @@ test: setup
 	$(BIN)/python -m pytest tests
 
 test-fast: setup
-	$(BIN)/python -m pytest tests -m "not slow and not drill"
+	$(BIN)/python -m pytest tests -m "not slow and not drill" -n 2 --dist loadfile
 
 drills: setup
 	$(BIN)/python -m pytest tests/cluster/test_drills.py -m "slow or drill"

@@ -6,11 +6,13 @@ Units: eV, Angstrom. Algorithm: leaves -> products -> sparse quadratic form, eig
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
+from threadpoolctl import ThreadpoolController
 
 from oligopoly.ace import kernel, neighbours, terms
 from oligopoly.ace.active_set import ActiveSet
@@ -65,6 +67,8 @@ class Evaluator:
         self.active_set = None if active_set is None else _inverses(active_set, potential, self._counts)
         self._graders = [Grader(inverse) for inverse in self.active_set or []]
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        # the products for gamma are in our threads already; more of BLAS's own only get in each other's way
+        self._blas = ThreadpoolController() if threads > 1 else None
         self._list: neighbours.List | None = None
 
     def compute(self, numbers, positions, cell=None, pbc=None, gamma: bool = False) -> Result:
@@ -148,8 +152,9 @@ class Evaluator:
             return forces, virial
 
         # this thread works too: waking another takes as long as some ten atoms
-        others = [self._pool.submit(work, worker) for worker in range(1, self.threads)] if self._pool else []
-        done = [work(0), *(other.result() for other in others)]
+        with self._blas.limit(limits=1, user_api="blas") if self._blas and use_invariants else nullcontext():
+            others = [self._pool.submit(work, worker) for worker in range(1, self.threads)] if self._pool else []
+            done = [work(0), *(other.result() for other in others)]
         folded = kernel.fold(sum((f for f, _ in done[1:]), done[0][0]), listed.owner, len(positions))
         xx, yy, zz, yz, xz, xy = sum(v for _, v in done)
         return energies, folded, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
