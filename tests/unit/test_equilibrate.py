@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import killed_at
 
 from oligopoly.errors import UserError
 from oligopoly.forcefields import gaff2
@@ -95,10 +96,6 @@ def test_same_seed_same_liquid(built, tmp_path, monkeypatch):
     assert boxes[0] == boxes[1]
 
 
-class Killed(BaseException):
-    """Nothing catches it, as nothing catches a kill."""
-
-
 @pytest.mark.slow
 def test_an_equilibration_that_was_killed_goes_on_with_the_same_bytes(built, tmp_path, monkeypatch):
     """Twice in its last stage; before, in the third of its first; nothing is left behind."""
@@ -109,16 +106,7 @@ def test_an_equilibration_that_was_killed_goes_on_with_the_same_bytes(built, tmp
         folder = tmp_path / name
         folder.mkdir()
         for pieces in kills:
-            left = iter(range(pieces))
-
-            def dies(self, stage, record=PiecewiseRun._record, left=left):
-                if next(left, None) is None:
-                    raise Killed
-                record(self, stage)
-
-            with monkeypatch.context() as patch, pytest.raises(Killed):
-                patch.setattr(PiecewiseRun, "_record", dies)
-                run(built, folder, max_pressure_atm=5000.0)
+            killed_at(pieces + 1, PiecewiseRun, "_record", run, built, folder, max_pressure_atm=5000.0)
         lines = []
         run(built, folder, max_pressure_atm=5000.0, log=lines.append)
         assert any("goes on" in line for line in lines) == bool(kills)

@@ -10,6 +10,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
+from killing import killed_at, lose_outputs
 
 from oligopoly.ace.potential import read_yaml, write_yaml
 from oligopoly.errors import UserError
@@ -111,10 +112,6 @@ def test_run_writes_whole_molecules_and_is_deterministic(hexane, tmp_path):
     np.testing.assert_allclose(thermo["time_ps"], run.times / 1000)
 
 
-class Killed(BaseException):
-    """Nothing catches it, as nothing catches a kill."""
-
-
 @pytest.mark.parametrize("kind", ["classical", "ace"])
 def test_a_run_that_was_killed_goes_on_with_the_same_bytes(kind, hexane, tmp_path, monkeypatch, capsys):
     """Also when kills follow each other, in both ensembles; and nothing is left behind."""
@@ -133,22 +130,9 @@ def test_a_run_that_was_killed_goes_on_with_the_same_bytes(kind, hexane, tmp_pat
 
     monkeypatch.setattr(Watch, "check", lambda self, sample, score=None: None)
     go("whole")
-    write = trajectory.FrameWriter.write
     for countdown in (11, 4, 13, 2, 7):  # twice in the third leg; in the NVT run; in its second leg; in its last
-
-        def dies(self, sample):
-            nonlocal countdown
-            countdown -= 1
-            if countdown == 0:
-                raise Killed
-            write(self, sample)
-
-        monkeypatch.setattr(trajectory.FrameWriter, "write", dies)
-        with pytest.raises(Killed):
-            go("killed")
-        for file in (tmp_path / "killed").glob("*/*.*"):  # as Snakemake removes the outputs of a failed job
-            file.unlink()
-    monkeypatch.setattr(trajectory.FrameWriter, "write", write)
+        killed_at(countdown, trajectory.FrameWriter, "write", go, "killed")
+        lose_outputs(tmp_path / "killed")
     go("killed")
     assert "npt: goes on from 0.0 ps" in capsys.readouterr().err
     files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*"))

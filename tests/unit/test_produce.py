@@ -5,6 +5,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from killing import killed_at, lose_outputs
 from md_systems import LennardJones, argon
 
 from oligopoly.config.load import check
@@ -23,10 +24,6 @@ RUNS = {
     "nvt": Run(Conditions("nvt", 90, 1.0), 100.0, after="npt"),
     "hot": Run(Conditions("nvt", 160, 2.0), 120.0, volume_ratio=1.05),
 }
-
-
-class Killed(BaseException):
-    """Nothing catches it, as nothing catches a kill."""
 
 
 def go(folder, runs=RUNS, start=None, seed=4, leg_fs=80.0):
@@ -69,24 +66,11 @@ def test_a_run_does_not_depend_on_those_it_does_not_follow(tmp_path):
         assert one.read_bytes() == two.read_bytes()
 
 
-def test_killed_in_any_of_them_it_goes_on_with_the_same_bytes(tmp_path, monkeypatch):
+def test_killed_in_any_of_them_it_goes_on_with_the_same_bytes(tmp_path):
     go(tmp_path / "whole")
-    write = trajectory.FrameWriter.write
     for countdown in (7, 16, 3, 4, 3):  # twice in the npt run; in the nvt run; in the hot one, twice
-
-        def dies(self, sample):
-            nonlocal countdown
-            countdown -= 1
-            if countdown == 0:
-                raise Killed
-            write(self, sample)
-
-        monkeypatch.setattr(trajectory.FrameWriter, "write", dies)
-        with pytest.raises(Killed):
-            go(tmp_path / "killed")
-        for file in (tmp_path / "killed").glob("*/*.*"):  # as Snakemake removes the outputs of a failed job
-            file.unlink()
-    monkeypatch.setattr(trajectory.FrameWriter, "write", write)
+        killed_at(countdown, trajectory.FrameWriter, "write", go, tmp_path / "killed")
+        lose_outputs(tmp_path / "killed")
     go(tmp_path / "killed")
     files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*.*"))
     assert len(files) == 7

@@ -53,6 +53,10 @@ class LabelerSettings(PartSettings):
         """Raise UserError for what the config's form cannot tell: a program that is not installed, a functional that
         the code does not know, an element without a pseudopotential."""
 
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the labeler's class, and of its check, by name."""
+        return self.model_dump(exclude={"kind"})
+
     def create(self, *, threads: int = 1, data: str | None = None, system: str | None = None) -> "Labeler":
         """The labeler, with `threads` for one structure; data, system: files of the system that the structures belong
         to, for methods that need to know the molecules."""

@@ -105,10 +105,10 @@ class Settings(LabelerSettings):
         return PLANE_WAVES
 
     def check(self, elements: set[str]) -> None:
-        check_method(elements=elements, **self.model_dump(exclude={"kind"}))
+        check_method(elements=elements, **self.arguments())
 
     def create(self, *, threads: int = 1, data: str | None = None, system: str | None = None) -> "CP2KLabeler":
-        return CP2KLabeler(**self.model_dump(exclude={"kind"}), threads=threads)
+        return CP2KLabeler(**self.arguments(), threads=threads)
 
 
 class CP2KLabeler:

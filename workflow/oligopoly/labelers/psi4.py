@@ -69,10 +69,10 @@ class Settings(LabelerSettings):
         return gaussian(self.basis)
 
     def check(self, elements: set[str]) -> None:
-        check_method(elements=elements, **self.model_dump(exclude={"kind"}))
+        check_method(elements=elements, **self.arguments())
 
     def create(self, *, threads: int = 1, data: str | None = None, system: str | None = None) -> "Psi4Labeler":
-        return Psi4Labeler(**self.model_dump(exclude={"kind"}), threads=threads)
+        return Psi4Labeler(**self.arguments(), threads=threads)
 
 
 class Psi4Labeler:

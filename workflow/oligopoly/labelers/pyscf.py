@@ -51,10 +51,10 @@ class Settings(LabelerSettings):
         return gaussian(self.basis)
 
     def check(self, elements: set[str]) -> None:
-        check_method(elements=elements, **self.model_dump(exclude={"kind"}))
+        check_method(elements=elements, **self.arguments())
 
     def create(self, *, threads: int = 1, data: str | None = None, system: str | None = None) -> "PySCFLabeler":
-        return PySCFLabeler(**self.model_dump(exclude={"kind"}), threads=threads)
+        return PySCFLabeler(**self.arguments(), threads=threads)
 
 
 class PySCFLabeler:

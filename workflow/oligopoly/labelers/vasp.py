@@ -75,10 +75,10 @@ class Settings(LabelerSettings):
         return PLANE_WAVES
 
     def check(self, elements: set[str]) -> None:
-        check_method(elements=elements, **self.model_dump(exclude={"kind"}))
+        check_method(elements=elements, **self.arguments())
 
     def create(self, *, threads: int = 1, data: str | None = None, system: str | None = None) -> "VASPLabeler":
-        return VASPLabeler(**self.model_dump(exclude={"kind"}), threads=threads)
+        return VASPLabeler(**self.arguments(), threads=threads)
 
 
 class VASPLabeler:

@@ -33,7 +33,7 @@ class Settings(LabelerSettings):
         return Guess(0.05, 2.2, 20.0)
 
     def create(self, *, threads: int = 1, data: str | None = None, system: str | None = None) -> "XTBLabeler":
-        return XTBLabeler(**self.model_dump(exclude={"kind"}), threads=threads)
+        return XTBLabeler(**self.arguments(), threads=threads)
 
 
 class XTBLabeler:
