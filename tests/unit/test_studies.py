@@ -12,6 +12,7 @@ import pandas
 import pytest
 import report_run
 import yaml
+from scipy import stats
 
 from oligopoly import layout
 from oligopoly.commands.main import main
@@ -228,8 +229,10 @@ def test_learning_curves_collect_means_over_seeds(runs):
         # four sets of as many atoms, their errors 0.7, 1.1, 0.8 and 2 times one number
         assert row["contact_force_meV_A"] == pytest.approx(2 * row["force_meV_A"] / np.sqrt(6.34 / 4))
         assert row["labels"] == 200 + 40 * row["generation"]
-    first, second = (groups[groups["generation"] == g].iloc[0] for g in (0, 1))
-    assert np.isnan(first["completed_percent"]) and second["completed_percent"] == 50
+    # each generation's potential explores for the one behind it
+    first, second, third = (groups[groups["generation"] == g].iloc[0] for g in (0, 1, 2))
+    assert (first["completed_percent"], second["completed_percent"]) == (50, 100)
+    assert np.isnan(third["completed_percent"])
     one = found["random-1"].generations[0]
     largest = max(found["force_max_meV_A"] for found in one.metrics["test"]["by_test_set"].values()) / 1000
     row = errors[(errors["member"] == "random-1") & (errors["generation"] == 0)].iloc[0]
@@ -261,13 +264,46 @@ def test_learning_curves_draw_a_panel_for_each_measure_and_tell_who_is_better(ru
     assert [row[0] for row in table.rows] == ["random", "better"] and all(row[1] == "280" for row in table.rows)
     told = [word.text for word in words]
     assert told[0].startswith("Force RMSE, test frames of the pool (meV/Å): better is better than random by 12.7 ± ")
-    assert told[4].startswith("Generation 0. Force RMSE, test frames of the pool (meV/Å): better is better than random")
-    assert not any("surely" in one for one in told[4:]), "of earlier generations only what is sure is told"
+    groups = curve().collect(*of(runs))["groups"]
+    middle = groups[groups["generation"] == 1]
     assert re.fullmatch(
         r"Exploration runs to their end \(%\): (random|better) is not surely better than (random|better) "
         r"\(0 ± 0; its seeds do not differ\)\.",
-        told[3],
+        list(learning_curve._sentences(middle))[3],
     )
+
+
+def test_of_earlier_generations_is_told_what_is_sure_of_all_of_them(runs):
+    found, varied = of(runs)
+    # generations 0 and 1, four measures each: 20 % apart is not enough for eight comparisons
+    told = [piece.text for piece in drawn(curve(), found, varied) if isinstance(piece, Words)]
+    assert told[-1] == (
+        "Of 8 comparisons in earlier generations, none differs beyond 95 % of chance for all of them together."
+    )
+    for name, one in found.items():
+        for generation in one.generations[:2]:
+            for errors in generation.metrics["test"]["by_test_set"].values():
+                errors["force_rmse_meV_A"] *= 0.05 if name.startswith("better") else 1
+    told = [piece.text for piece in drawn(curve(), found, varied) if isinstance(piece, Words)]
+    told = told[told.index(next(one for one in told if one.startswith("Of 8 comparisons"))) :]
+    assert told[0].startswith("Of 8 comparisons in earlier generations, these differ")
+    assert told[1].startswith("Generation 0. Force RMSE, test frames of the pool (meV/Å): better is better than random")
+    assert told[3].startswith("Generation 1.") and len(told) == 5
+    assert not any("surely" in one for one in told), "of earlier generations only what is sure is told"
+
+
+def test_confidence_follows_welch(runs):
+    """Beside scipy's own test of two samples with unequal variances."""
+    errors = curve().collect(*of(runs))["errors"]
+    mine = errors["group"] == "random"
+    errors.loc[mine, "force_meV_A"] = 3 * errors.loc[mine, "force_meV_A"] - 120  # scatters more
+    last = errors[errors["generation"] == 2]
+    one, two = (last[last["group"] == group]["force_meV_A"] for group in ("random", "better"))
+    expected = stats.ttest_ind(one, two, equal_var=False)
+    text = next(learning_curve._sentences(learning_curve._over_seeds(last, ["group"])))
+    low, high = expected.confidence_interval(0.95)
+    apart, limit = (float(x) for x in re.findall(r"\(([\d.]+) ± .*within ([\d.]+)\)", text)[0])
+    assert apart == pytest.approx((low + high) / 2, rel=0.01) and limit == pytest.approx((high - low) / 2, rel=0.05)
 
 
 def test_what_may_be_chance_is_said_to(runs):

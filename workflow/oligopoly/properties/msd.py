@@ -27,15 +27,16 @@ class Displacements:
     """The property as `properties.contract.Property` has it."""
 
     def measure(self, runs: Sequence[Run], context: Context, engine: str) -> dict[str, Any]:
-        """As `displacements`; chains of replicates are averaged as those of one run."""
-        topology = context.topology
+        """As `displacements`; replicates are averaged, over the length of the shortest run."""
+        topology, trajectories = context.topology, [run.trajectory for run in runs]
+        frames = min(map(len, trajectories))
         return _averaged(
             [
                 displacements(
-                    run.trajectory.positions, run.trajectory.cells, run.trajectory.times, topology.masses,
+                    one.positions[:frames], one.cells[:frames], one.times[:frames], topology.masses,
                     topology.molecules, topology.repeat_units,
                 )
-                for run in runs
+                for one in trajectories
             ]
         )  # fmt: skip
 

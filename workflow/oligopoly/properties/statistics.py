@@ -148,7 +148,7 @@ def over_chains(runs: Sequence[np.ndarray], spacing_ps: float, name: str) -> dic
     value = float(np.mean([one.value for one in together]))
     errors = {"time": float(np.sqrt(np.sum([one.error**2 for one in together])) / len(runs))}
     means = np.concatenate([run.mean(axis=0) for run in runs])
-    frames, length = len(runs[0]), len(runs[0]) * spacing_ps
+    length = min(map(len, runs)) * spacing_ps  # what a run that broke is too short for is not known
     taus = [integrated_time(run[:, m]) for run in runs for m in range(run.shape[1])]
     relaxation = float(np.mean(taus)) * spacing_ps
     scatter = float(np.mean([((run - value) ** 2).mean() for run in runs]))
@@ -178,7 +178,7 @@ def over_chains(runs: Sequence[np.ndarray], spacing_ps: float, name: str) -> dic
         **{f"error_{kind}": errors.get(kind) for kind in ("time", "chains", "replicates")},
         "relaxation_ps": relaxation,
         "run_ps": length,
-        "samples": frames * len(means),
+        "samples": sum(run.size for run in runs),
         "known": known,
         "warning": warning,
     }

@@ -1,6 +1,7 @@
 """How the errors fall with the number of labels, for members that differ in how labels are chosen, say."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -39,9 +40,9 @@ class LearningCurve:
         import pandas
 
         rows = [
-            {"member": name, "group": group_of(members[name]), **_of(generation)}
+            {"member": name, "group": group_of(members[name]), **_of(generation, following)}
             for name, found in results.items()
-            for generation in found.generations
+            for generation, following in zip_longest(found.generations, found.generations[1:])
             if generation.metrics
         ]
         errors = pandas.DataFrame(rows)
@@ -74,29 +75,42 @@ class LearningCurve:
         header = ("member", "training structures", "seeds", *MEASURES.values())
         yield Table(header, rows, "Last generations, with standard errors over seeds", range(1, len(header)))
         yield from map(Words, _sentences(last))
-        for number, found in groups.groupby("generation"):
-            if number < groups["generation"].max():
-                yield from (Words(f"Generation {number}. {told}") for told in _sentences(found, sure_only=True))
+        earlier = [one for _, one in groups.groupby("generation")][:-1]
+        looked_at = sum(_comparisons(one) for one in earlier)
+        sure = [
+            f"Generation {one['generation'].iloc[0]}. {told}"
+            for one in earlier
+            for told in _sentences(one, looked_at, sure_only=True)
+        ]
+        if looked_at:
+            found = "these differ" if sure else "none differs"
+            yield Words(
+                f"Of {looked_at} comparisons in earlier generations, {found} beyond 95 % of chance for all of them "
+                "together."
+            )
+        yield from map(Words, sure)
 
 
 def _over_seeds(errors: "pandas.DataFrame", by: list[str]) -> "pandas.DataFrame":
-    """Means, their standard errors (`..._error`) and the number of `seeds`."""
+    """Means, their standard errors (`..._error`) of so many seeds (`..._seeds`), and the number of all `seeds`."""
     numbers = ["labels", *MEASURES]
     grouped = errors.astype(dict.fromkeys(numbers, float)).groupby(by, sort=False)[numbers]
     mean, count = grouped.mean(), grouped.count()
     spread = grouped.std(ddof=1) / np.sqrt(count)
-    joined = mean.join(spread[list(MEASURES)].add_suffix("_error")).join(count["labels"].rename("seeds"))
-    return joined.reset_index()
+    measures = list(MEASURES)
+    errors, seeds = spread[measures].add_suffix("_error"), count[measures].add_suffix("_seeds")
+    return mean.join([errors, seeds, count["labels"].rename("seeds")]).reset_index()
 
 
-def _of(generation: "Generation") -> dict[str, Any]:
+def _of(generation: "Generation", following: "Generation | None") -> dict[str, Any]:
     test = generation.metrics["test"]
     # frames that exploration met are held out too, but each member meets others
     sets = {name: one for name, one in test.get("by_test_set", {}).items() if name != "exploration"}
     known = [one for one in sets.values() if one["force_rmse_meV_A"] is not None]
     atoms = [one["atoms"] for one in known]
     squares = [one["force_rmse_meV_A"] ** 2 for one in known]
-    ends = (generation.assess or {}).get("md") or {}
+    # its potential explores for the next one
+    ends = ((following and following.assess) or {}).get("md") or {}
     return {
         "generation": generation.number,
         "labels": generation.trained_on,
@@ -114,20 +128,36 @@ def _told(row: Any, key: str) -> str:
     return f"{value:.3g}" + ("" if error is None or np.isnan(error) else f" ± {error:.2g}")
 
 
-def _sentences(found: Any, sure_only: bool = False) -> Iterator[str]:
-    """Than which groups the best one is better, with 95 % confidence by Student's t."""
+def _known(found: Any, key: str) -> Any:
+    """Groups whose `key` has an error."""
+    return found[found[key].notna() & found[f"{key}_error"].notna()]
+
+
+def _comparisons(found: Any) -> int:
+    """How many `_sentences` makes."""
+    return sum(max(len(_known(found, key)) - 1, 0) for key in MEASURES)
+
+
+def _sentences(found: Any, comparisons: int = 1, sure_only: bool = False) -> Iterator[str]:
+    """Than which groups the best one is better, with 95 % confidence, for all `comparisons` that are looked at.
+
+    Student's t with the degrees of freedom of B. L. Welch, Biometrika 34 (1947) 28, since groups scatter unlike;
+    many comparisons share the 5 % (Bonferroni).
+    """
     from scipy import stats
 
     for key, name in MEASURES.items():
-        known = found[found[key].notna() & found[f"{key}_error"].notna()]
+        known = _known(found, key)
         if len(known) < 2:
             continue
         ordered = known.sort_values(key, ascending=key != "completed_percent")
         best, told = ordered.iloc[0], []
         for _, other in ordered.iloc[1:].iterrows():
             apart = abs(other[key] - best[key])
-            error = float(np.hypot(best[f"{key}_error"], other[f"{key}_error"]))
-            limit = stats.t.ppf(0.975, int(best["seeds"] + other["seeds"]) - 2) * error
+            parts = [float(one[f"{key}_error"]) ** 2 for one in (best, other)]
+            error = float(np.sqrt(sum(parts)))
+            least = [part**2 / (one[f"{key}_seeds"] - 1) for part, one in zip(parts, (best, other), strict=True)]
+            limit = stats.t.ppf(1 - 0.025 / comparisons, sum(parts) ** 2 / sum(least)) * error if error else 0.0
             sure = error > 0 and apart > limit
             why = f"95 % of chance lies within {limit:.2g}" if error > 0 else "its seeds do not differ"
             if sure:
