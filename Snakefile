@@ -3,11 +3,6 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if not workflow.configfiles:
-
-    configfile: "config/demo.yaml"
-
-
 include: "rules/common.smk"
 include: "rules/questions.smk"
 include: "rules/systems.smk"
@@ -24,6 +19,7 @@ include: "rules/produce.smk"
 include: "rules/properties.smk"
 include: "rules/report.smk"
 include: "rules/study.smk"
+include: "rules/hardware.smk"
 include: "rules/preflight.smk"
 
 
@@ -34,7 +30,9 @@ BEFORE = survival.take_over(".snakemake", cfg.run) if workflow.is_main_process e
 onstart:
     scheduler = getattr(workflow.scheduler, "_executor", None)
     survival.claim(workflow.persistence.path, cfg.run, getattr(scheduler, "run_uuid", None))
-    survival.end_jobs(BEFORE)
+    if survival.end_jobs(BEFORE) and not workflow.overwrite_workdir:
+        # The plan was made while they ran: what it counts on may have been removed by a job that was cancelled.
+        survival.start_again(workflow.persistence)
 
 
 onsuccess:

@@ -10,6 +10,7 @@ NUMBA_CPU_FEATURES= (AVX2), NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES=+sse2.
 """
 
 import dataclasses
+import functools
 import resource
 import subprocess
 import sys
@@ -26,10 +27,12 @@ from oligopoly.ace.evaluator import Evaluator
 from oligopoly.ace.functions import bonds, select
 from oligopoly.ace.potential import Potential, write_yaml
 from oligopoly.md import placement
-from oligopoly.md.external import External
+from oligopoly.md.engine import Engine
 from oligopoly.md.lammps import start
-from oligopoly.potentials.ace import SKIN, BuiltIn
+from oligopoly.potentials.ace import SKIN
 from oligopoly.potentials.pace import PairPACE
+from oligopoly.potentials.registry import open_potential
+from oligopoly.potentials.uncertainty import NONE, Uncertainty
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "pace"
 LIMITS = {  # functions per element: largest n and l by rank
@@ -132,10 +135,11 @@ def lammps() -> None:
             write_yaml(p, file)
             yace.write(p, file.with_suffix(".yace"))
             ActiveSet(inverses(p)).write(asi)
-            engines: dict[str, External | PairPACE] = {
-                "oligopoly": _built_in(file),
-                "gamma every 10th": _built_in(file, asi, 10),
-                "gamma every step": _built_in(file, asi, 1),
+            built_in = functools.partial(open_potential(file).engine, choice="built-in")
+            engines: dict[str, Engine] = {
+                "oligopoly": built_in(NONE),
+                "gamma every 10th": built_in(Uncertainty("gamma", 10)),
+                "gamma every step": built_in(Uncertainty("gamma", 1)),
             }
             if PairPACE.available(start()):
                 engines["pace recursive"] = PairPACE(file)
@@ -143,10 +147,6 @@ def lammps() -> None:
             times = _md(engines, atoms)
             print(f"LAMMPS, {functions} functions/element{', ZBL core' if core else ''}, {len(atoms)} atoms: ", end="")
             print(", ".join(f"{name} {value:.2f}" for name, value in times.items()), flush=True)
-
-
-def _built_in(potential_file: Path, active_set: Path | None = None, every: int = 0) -> External:
-    return External(lambda: BuiltIn(potential_file, active_set, skin=SKIN), every=every)
 
 
 def _md(engines: dict, atoms: Atoms) -> dict[str, float]:

@@ -15,8 +15,10 @@ os.environ.update(PYTHONPATH=PACKAGE)
 from snakemake.settings.types import DeploymentMethod
 
 from oligopoly import layout
+from oligopoly.config import strict
 from oligopoly.config.load import check
 from oligopoly.errors import UserError
+from oligopoly.forcefields.check import check_systems
 from oligopoly.operations import survival
 from oligopoly.config.members import members
 from oligopoly.systems.unit import elements
@@ -25,8 +27,22 @@ from oligopoly.systems.unit import elements
 QUESTION = next((word for word in sys.argv[1:] if word in ("status", "explain")), None)
 TARGET = config.pop("target", None)
 
+
+def refuse(error):
+    """End with a message that is for the one who wrote the config: no place in the code, no traceback."""
+    print(error, file=sys.stderr, flush=True)
+    sys.exit(1)
+
+
 try:
-    source = ", ".join(map(str, workflow.configfiles)) or "config"
+    # As a module, or included, the config is what the other workflow makes it. Else it is what the files say, whatever
+    # Snakemake has read in them (see oligopoly.config.strict).
+    own = len(workflow.included_stack) == 2  # the Snakefile that was asked for is ours
+    files = workflow.configfiles or (["config/demo.yaml"] if own else [])
+    given = dict(workflow.config_settings.config)
+    given.pop("target", None)
+    config = strict.merged(files, given) if own else strict.retyped(config)
+    source = ", ".join(map(str, files)) or "config"
     cfg = check(config, source=source, quiet=not workflow.is_main_process)
     # By run: results/{run}. The members of a study are runs of their own below the study's folder.
     CONFIGS = members(cfg, config, source)
@@ -34,14 +50,22 @@ try:
     if workflow.is_main_process and not QUESTION and (
         DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method
     ):
+        # each once, however many members of a study have it: a program is started for some
+        trainers, labelers = {}, {}
         for one in CONFIGS.values():
-            one.trainer.check()
-            one.label.labeler.check(
-                set().union(*(elements(s.repeat_unit, s.end_groups) for s in one.systems.values()))
-            )
+            found = set().union(*(elements(s.repeat_unit, s.end_groups) for s in one.systems.values()))
+            trainers[one.trainer.model_dump_json()] = one.trainer
+            labelers[one.label.labeler.model_dump_json(), *sorted(found)] = one.label.labeler, found
+        for trainer in trainers.values():
+            trainer.check()
+        for labeler, found in labelers.values():
+            labeler.check(found)
+        check_systems(
+            [(one.force_field, *system) for one in CONFIGS.values() for system in one.systems.items()],
+            ".snakemake/chains_with_parameters.json",
+        )
 except UserError as error:
-    # Without a traceback: the message is for the one who wrote the config.
-    raise WorkflowError(str(error))
+    refuse(error)
 
 if cfg.cluster.container:
 
@@ -143,8 +167,7 @@ def walkers(wildcards, template):
 def at_conditions_of_system(points):
     """Name of the first npt point that has the system's own temperature and pressure."""
     for name, point in points.items():
-        npt = getattr(point, "ensemble", None) == "npt"  # not every sampler moves atoms
-        if npt and point.temperature is None and point.pressure is None and getattr(point, "pressure_end", None) is None:
+        if getattr(point, "ensemble", None) == "npt" and point.at_own_conditions:  # not every sampler moves atoms
             return name
 
 
@@ -233,6 +256,14 @@ def cores_of(rule):
     return rule.resources["_cores"].raw or 1
 
 
+def hardware_of(rule):
+    """What the jobs of a rule of MD run on."""
+    from oligopoly.md.hardware import Hardware
+
+    asked = {name: getattr(rule.resources.get(name), "raw", None) for name in ("mpi", "tasks", "gpu", "nodes")}
+    return Hardware.of_job(cores_of(rule), asked, rule.name)
+
+
 def asked_of_slurm():
     """What all attempts of all jobs ask for, as far as the profile says it, as arguments of `preflight.site.Ask`."""
 
@@ -248,11 +279,11 @@ def asked_of_slurm():
         if one.name in workflow._localrules:
             continue
         for attempt in range(1, workflow.execution_settings.retries + 2):
-            asked = {name: value(one, name, attempt) for name in ("slurm_partition", "mem_mb", "runtime", "gpu", "slurm_account")}
+            asked = {name: value(one, name, attempt) for name in ("slurm_partition", "mem_mb", "runtime", "gpu", "tasks", "slurm_account")}
             found.append(
                 (
                     one.name, attempt, asked["slurm_partition"], cores_of(one), asked["mem_mb"], asked["runtime"],
-                    asked["gpu"] or 0, asked["slurm_account"],
+                    asked["gpu"] or 0, asked["slurm_account"], asked["tasks"] or 1,
                 )
             )  # fmt: skip
     return found

@@ -41,8 +41,10 @@ for where in NODES:
         params:
             where=where,
             config=cfg.model_dump(mode="json"),
+            hardware={name: vars(one) for name, one in HARDWARE.items()} if where == cfg.cluster.sampling else {},
+        threads: HARDWARE[LARGEST].threads if where == cfg.cluster.sampling else 1
         resources:
-            **on(where),
+            **(on(where) | (ASKED if where == cfg.cluster.sampling else {})),
         conda:
             "../envs/oligopoly.yaml"
         message:
@@ -62,10 +64,8 @@ rule preflight:
     params:
         config=dict(config),
         # `rules` knows them also where all this is a module that gives them other names
-        cores=lambda w: {
-            name: cores_of(getattr(rules, name).rule)
-            for name in ("label", "fit", "equilibrate", "reference", "explore", "produce")
-        },
+        hardware=lambda w: {name: vars(one) for name, one in HARDWARE.items()}
+        | {name: vars(Hardware(cores_of(getattr(rules, name).rule))) for name in ("label", "fit")},
     localrule: True
     conda:
         "../envs/oligopoly.yaml"

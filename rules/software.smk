@@ -8,7 +8,7 @@ RULES = {known.name: known for known in workflow.rules}
 for name in cfg.cluster.modules.keys() - RULES.keys() - {"default"}:
     near = difflib.get_close_matches(name, [*RULES, "default"], n=1)
     hint = f"; did you mean '{near[0]}'?" if near else f" (one of default, {', '.join(RULES)})"
-    raise WorkflowError(f"cluster.modules.{name}: no rule has this name{hint}")
+    refuse(f"{source}: cluster.modules.{name}: no rule has this name{hint}")
 for name, known in RULES.items():
     first = ALIKE.get(name, name)
     if first != name and first in RULES:

@@ -11,7 +11,7 @@ rule build:
         out(layout.benchmark("build"))
     params:
         system=lambda w: conf(w).systems[layout.system_of(w.box)].model_dump(
-            include={"repeat_unit", "end_groups", "degree_of_polymerisation", "chains"}
+            include={"repeat_unit", "end_groups", "degree_of_polymerisation", "tacticity", "chains"}
         ),
         force_field=lambda w: conf(w).force_field.model_dump(),
         seed=lambda w: conf(w).seed,

@@ -6,6 +6,7 @@ with logged(snakemake.log[0]):
     import numpy as np
 
     from oligopoly.md import trajectory
+    from oligopoly.md.hardware import Hardware
     from oligopoly.md.simulation import Conditions
     from oligopoly.potentials.registry import open_potential
     from oligopoly.potentials.uncertainty import Uncertainty
@@ -26,7 +27,7 @@ with logged(snakemake.log[0]):
         origin=Origin(where.system, int(where.gen), where.walker),
         seed=seed,
         engine=params.engine,
-        threads=snakemake.threads,
+        hardware=Hardware.of_job(snakemake.threads, snakemake.resources),
     )
     start = liquid.atoms(np.random.default_rng(seed).integers(len(liquid)))
     SAMPLERS.read(params.walker).create().sample(start, context, Path(snakemake.output.stop).parent)

@@ -28,4 +28,5 @@ with logged(snakemake.log[0]):
         temperature=params.temperature,
         role=params.role,
         energies=energies,
+        threads=snakemake.threads,
     )

@@ -5,6 +5,7 @@ from oligopoly.operations.logs import logged
 with logged(snakemake.log[0]):
     from oligopoly.forcefields.engine import Classical
     from oligopoly.forcefields.registry import of_system
+    from oligopoly.md.hardware import Hardware
     from oligopoly.md.simulation import Conditions
     from oligopoly.samplers.force_field_md import force_field_md
     from oligopoly.seeds import derive
@@ -13,8 +14,9 @@ with logged(snakemake.log[0]):
 
     inputs, params, where = snakemake.input, snakemake.params, snakemake.wildcards
     topology = Topology.read(inputs.system)
+    hardware = Hardware.of_job(snakemake.threads, snakemake.resources)
     force_field_md(
-        Classical(inputs.data, of_system(inputs.system), snakemake.threads),
+        Classical(inputs.data, of_system(inputs.system), hardware),
         read_box(inputs.data, topology),
         topology,
         Path(snakemake.output.trajectory).parent,

@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 
 from oligopoly.operations.logs import logged
@@ -21,6 +20,6 @@ with logged(snakemake.log[0]):
         potential=open_potential(inputs.potential[0]),
         topologies={Path(path).parent.name: Topology.read(path) for path in inputs.systems},
         molecules=params.molecules,
-        cost=partial(relative, labeler=params.labeler),
+        cost=relative(params.labeler),
         seed=derive(params.seed, "select", snakemake.wildcards.gen),
     )

@@ -1,5 +1,3 @@
-from functools import partial
-
 from oligopoly.operations.logs import logged
 
 with logged(snakemake.log[0]):
@@ -10,5 +8,5 @@ with logged(snakemake.log[0]):
         snakemake.input.pool,
         snakemake.output.chunks,
         snakemake.output.ledger,
-        cost=partial(relative, labeler=snakemake.params.labeler),
+        cost=relative(snakemake.params.labeler),
     )

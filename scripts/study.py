@@ -7,12 +7,13 @@ with logged(snakemake.log[0]):
 
     params = snakemake.params
     settings = STUDIES.read(params.study)
+    members = combinations(settings.vary)
     write(
         settings,
-        dict(zip(combinations(settings.vary), params.folders.values(), strict=True)),
-        combinations(settings.vary),
+        dict(zip(members, params.folders.values(), strict=True)),
+        members,
         snakemake.output.html,
         snakemake.output.tables,
         title=params.title,
-        owners=dict(zip(combinations(settings.vary), params.owners.values(), strict=True)),
+        owners=dict(zip(members, params.owners.values(), strict=True)),
     )

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from ase import Atoms
-from test_fit import labelled_frames
+from labelled import labelled_frames
 
 from oligopoly.potentials.contract import Potential
 from oligopoly.potentials.pace import available
 from oligopoly.potentials.registry import open_potential
-from oligopoly.systems.topology import Topology
 from oligopoly.trainers.registry import train
 
 from .examples import settings
@@ -48,13 +46,3 @@ def frames() -> dict[str, Atoms]:
         del atoms.arrays["REF_forces"]
         atoms.info.clear()
     return found
-
-
-def box(seed: int = 3) -> tuple[Atoms, Topology]:
-    """A cell eight times, as one molecule without bonds, which a watch lets pass."""
-    atoms = labelled_frames(1, seed=seed)[0].repeat(2)
-    del atoms.arrays["REF_forces"]
-    atoms.info.clear()
-    count = len(atoms)
-    zeros = np.zeros(count, int)
-    return atoms, Topology(np.array(atoms.numbers), zeros, zeros, np.zeros((0, 2), int), atoms.get_masses())

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from labelled import box
 from scipy.spatial.transform import Rotation
 
 from oligopoly.accuracy import voigt
@@ -16,7 +17,7 @@ from oligopoly.potentials.registry import open_potential
 from oligopoly.potentials.uncertainty import NONE, SCALES, Uncertainty
 
 from .examples import kinds, register
-from .potentials import box, frames, make
+from .potentials import frames, make
 
 FRAMES = frames()
 STEP = 1e-5  # A

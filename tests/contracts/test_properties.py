@@ -7,7 +7,7 @@ import pytest
 
 from oligopoly.errors import UserError
 from oligopoly.plotting import style
-from oligopoly.properties.contract import Check, Context, Run
+from oligopoly.properties.contract import Check, Context, Number, Run
 from oligopoly.report.page import shown
 from oligopoly.systems.topology import Topology
 
@@ -99,6 +99,12 @@ def test_a_potential_alone_is_shown(part, measured):
         alone = {"learned": measured["learned"]}
         assert all(map(shown, part.details("hexane", alone)))
         list(map(shown, part.overview({"hexane": {}})))
+
+
+def test_its_numbers_are_drawn_against_chain_length(part, measured):
+    for one in part.numbers(measured["reference"], 3):
+        assert isinstance(one, Number) and one.name and math.isfinite(one.value) and one.known in (True, False)
+        assert one.error is None or one.error >= 0
 
 
 def test_it_is_shown_in_the_report(kind, part, found):

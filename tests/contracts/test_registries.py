@@ -15,8 +15,8 @@ from .examples import EXAMPLES, REGISTRIES, kinds, registries
 
 PACKAGE = Path(oligopoly.__file__).parent
 GROUND = {
-    "parts", "layout", "settings", "quantities", "files", "frames", "errors", "seeds", "progress", "processes",
-    "accuracy", "versions",
+    "parts", "layout", "settings", "quantities", "files", "frames", "extxyz", "errors", "seeds", "progress",
+    "processes", "accuracy", "versions",
 }  # fmt: skip
 HEAVY = {"torch", "lammps", "pyscf", "tblite", "rdkit", "matplotlib", "pandas", "numba", "scipy", "snakemake"}
 LONGEST = 400  # lines

@@ -4,18 +4,19 @@ import json
 
 import numpy as np
 import pytest
+from labelled import box
 from md_systems import LennardJones, argon
 
 from oligopoly import frames as frame_files
 from oligopoly.errors import UserError
 from oligopoly.md.external import External
+from oligopoly.md.hardware import ONE_CORE
 from oligopoly.md.simulation import Conditions
 from oligopoly.potentials.contract import predictions
 from oligopoly.potentials.uncertainty import NONE, Uncertainty, gamma
 from oligopoly.samplers.contract import Context, Origin
 
 from .examples import kinds, settings
-from .potentials import box
 
 FILES = {"candidates.extxyz", "audit.extxyz", "stop.json", "scores.npz", "thermo.tsv", "trajectory.extxyz"}
 GAMMA = Uncertainty("gamma", 5, select=1.0, stop=50.0)
@@ -33,7 +34,7 @@ class Potential:
     def score(self, atoms, kind):
         return next(self.predict([atoms], kind)).score
 
-    def engine(self, uncertainty=NONE, choice="auto", threads=1):
+    def engine(self, uncertainty=NONE, choice="auto", hardware=ONE_CORE):
         return External(lambda: self.evaluator, every=0 if uncertainty.kind == "none" else 5)
 
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from test_fit import labelled_frames
+from labelled import labelled_frames
 
 from oligopoly.selectors.candidates import Candidate
 from oligopoly.selectors.contract import Choice, Context

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from ase import Atoms
-from test_fit import labelled_frames
+from labelled import labelled_frames
 
 from oligopoly import frames as frame_files
 from oligopoly.errors import UserError

@@ -1,9 +1,14 @@
 """Small systems for tests of MD: argon by brute force, and a box of hexane."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from ase import Atoms
 
-from oligopoly.md.engine import Computed
+from oligopoly.md import placement
+from oligopoly.md.engine import Computed, by_element, mass_commands
+from oligopoly.md.hardware import ONE_CORE, Hardware
+from oligopoly.md.units import METAL
 from oligopoly.potentials.uncertainty import gamma
 from oligopoly.systems.topology import Topology
 
@@ -40,6 +45,33 @@ class LennardJones:
             np.maximum.at(grades, a, s6)
         virial = np.einsum("k,ka,kb->ab", slope, d, d)
         return Computed(float(pair.sum()), forces, virial, gamma(grades) if scored else None)
+
+
+@dataclass
+class PairLJ:
+    """LAMMPS' own Lennard-Jones as an engine."""
+
+    units = METAL
+    hardware: Hardware = ONE_CORE
+
+    def load(self, lmp, atoms, hydrogen_mass):
+        elements, types = by_element(atoms)
+        for command in ["units metal", "atom_style atomic", "boundary p p p", "atom_modify map array"]:
+            lmp.command(command)
+        placement.create(lmp, atoms, types, 1)
+        for command in [
+            *mass_commands(elements, None),
+            f"pair_style lj/cut {CUTOFF}",
+            f"pair_coeff * * {EPSILON} {SIGMA}",
+            "neigh_modify every 1 delay 0",
+        ]:
+            lmp.command(command)
+
+    def score(self, lmp):
+        return None
+
+    def failure(self):
+        return None
 
 
 def argon(n: int = 4, seed: int = 0, tilted: bool = False) -> tuple[Atoms, Topology]:

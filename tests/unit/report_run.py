@@ -1,6 +1,7 @@
 """A run folder with synthetic but physical results, to test the report and studies on; production is measured."""
 
 import json
+import re
 
 import numpy as np
 import yaml
@@ -278,3 +279,9 @@ def _scan(path, rng):
         learned = energy * rng.normal(1, 0.05)
         pairs.append({"distances": distance.tolist(), "reference_eV": energy.tolist(), "learned_eV": learned.tolist()})
     _text(path, json.dumps({"system": "hexane", "pairs": pairs}))
+
+
+def words(content):
+    """What people read, without figures and tags."""
+    bare = re.sub(r'src="data:[^"]*"', "", content)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", bare)).replace("\u00a0", " ")

@@ -111,8 +111,9 @@ def test_labels_do_not_depend_on_those_before(hexane):
     larger.set_cell(box.cell.array * 1.2, scale_atoms=True)
     labeler.label(larger)
     again = labeler.label(box)
-    assert again.energy == first.energy
-    np.testing.assert_array_equal(again.forces, first.forces)
+    # to round-off: once in hundreds of runs of this test the last bit was another
+    assert again.energy == pytest.approx(first.energy, rel=1e-13)
+    np.testing.assert_allclose(again.forces, first.forces, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", ["hexane", "glycol"])

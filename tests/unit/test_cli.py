@@ -6,7 +6,7 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
-from test_fit import labelled_frames
+from labelled import labelled_frames
 
 from oligopoly.commands.main import main
 from oligopoly.potentials import manifest as manifests

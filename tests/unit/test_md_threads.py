@@ -7,6 +7,7 @@ import pytest
 
 from oligopoly.forcefields.engine import Classical
 from oligopoly.forcefields.registry import of_system
+from oligopoly.md.hardware import Hardware
 from oligopoly.md.simulation import Conditions, open_simulation
 from oligopoly.potentials.ace import BuiltIn
 from oligopoly.potentials.registry import open_potential
@@ -33,7 +34,7 @@ def moved(engine, box):
 
 
 def test_the_force_field_runs_on_lammps_threads(box):
-    engines = [Classical(HEXANE / "equilibrated.data", of_system(HEXANE / "system.json"), n) for n in (1, 2)]
+    engines = [Classical(HEXANE / "equilibrated.data", of_system(HEXANE / "system.json"), Hardware(n)) for n in (1, 2)]
     (one, _), (two, threads) = (moved(engine, box) for engine in engines)
     assert threads == 2
     np.testing.assert_allclose(two, one, atol=1e-7)
@@ -50,7 +51,7 @@ def test_a_learned_potential_runs_on_threads_of_the_evaluator(box, kind, monkeyp
 
     monkeypatch.setattr(BuiltIn, "__init__", noted)
     potential = open_potential(PACE / "ch_sbessel_r3.yaml")
-    engines = [potential.engine(Uncertainty(kind, 10), "built-in", threads) for threads in (1, 2)]
+    engines = [potential.engine(Uncertainty(kind, 10), "built-in", Hardware(threads)) for threads in (1, 2)]
     one, two = (moved(engine, box)[0] for engine in engines)
     assert asked == [1, 2]
     np.testing.assert_allclose(two, one, atol=1e-9)

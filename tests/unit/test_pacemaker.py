@@ -1,10 +1,12 @@
 """pacemaker as a trainer: what is asked of it, what comes back, and what is said where it is missing.
 
-Tests of the real program run where it is on the PATH, or in the environment whose folder is in PACEMAKER_ENVIRONMENT.
+Tests of the real program run in the environment whose folder is in PACEMAKER_ENVIRONMENT, or in .venv-pacemaker (`make
+pacemaker`), or without TensorFlow in this one (`make oracle`).
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,21 +15,24 @@ import numpy as np
 import psutil
 import pytest
 import yaml
-from test_fit import labelled_frames
+from labelled import labelled_frames
 
 from oligopoly.accuracy import parity
 from oligopoly.ace import active_set
 from oligopoly.ace.design import Design
 from oligopoly.ace.fit import Weights
-from oligopoly.ace.potential import is_linear, read_yaml
+from oligopoly.ace.potential import read_yaml
 from oligopoly.errors import UserError
 from oligopoly.potentials import manifest as manifests
 from oligopoly.potentials.pace import installed
-from oligopoly.potentials.registry import open_potential
-from oligopoly.trainers import ace, pacemaker_fit, with_pyace
+from oligopoly.potentials.registry import bare, open_potential
+from oligopoly.trainers import ace, pacemaker_fit, pacemaker_programs, with_pyace
+from oligopoly.trainers.pacemaker_check import check_installation
 from oligopoly.trainers.registry import TRAINERS, train
 
 ENVIRONMENT = os.environ.get("PACEMAKER_ENVIRONMENT")
+if ENVIRONMENT is None and not (pacemaker_programs.OWN / pacemaker_programs.INSTALLED).exists():
+    ENVIRONMENT = sys.prefix
 BASIS = {"functions": 8, "cutoff": 4.0, "ranks": {"n": [5, 2], "l": [0, 1]}}
 
 
@@ -37,7 +42,7 @@ def backend() -> str:
     reasons = []
     for name in ("tensorpot", "pyace"):
         try:
-            pacemaker_fit.check_installation(ENVIRONMENT, name)
+            check_installation(ENVIRONMENT, name)
         except UserError as error:
             reasons.append(str(error))
         else:
@@ -148,14 +153,14 @@ def test_what_pacemaker_would_choke_on_is_said_before(tmp_path):
 def test_a_program_that_fails_has_the_last_word(tmp_path):
     command = [sys.executable, "-c", "import sys; print('out of luck'); sys.exit(3)"]
     with pytest.raises(UserError, match=r"exit code 3\): out of luck"):
-        pacemaker_fit.run(command, tmp_path, 1)
+        pacemaker_programs.run(command, tmp_path, 1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux'")
 def test_a_program_ends_with_the_job_that_started_it(tmp_path):
     fit = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
     arguments = f"[{sys.executable!r}, '-c', {fit!r}], {str(tmp_path)!r}, 1"
-    job = f"from oligopoly.trainers.pacemaker_fit import run; run({arguments})"
+    job = f"from oligopoly.trainers.pacemaker_programs import run; run({arguments})"
     started = subprocess.Popen([sys.executable, "-c", job])
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
         assert started.poll() is None
@@ -167,36 +172,96 @@ def test_a_program_ends_with_the_job_that_started_it(tmp_path):
     assert not alive
 
 
-def environment(folder, *programs: str, package: str | None = None):
-    """An environment of this Python with `programs` that do nothing, and `package` as its pyace."""
+def environment(folder, **programs: str):
+    """An environment of this Python with `programs` by name, shell scripts; what lies in it is imported first."""
     (folder / "bin").mkdir(parents=True)
-    python = folder / "bin" / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH={folder} exec {sys.executable} "$@"\n')
-    for name in programs:
-        (folder / "bin" / name).touch()
-    for path in (folder / "bin").iterdir():
-        path.chmod(0o755)
-    if package is not None:
-        (folder / "pyace.py").write_text(package)
+    programs = {"python": f'PYTHONPATH={folder} exec {sys.executable} "$@"', **programs}
+    for name, script in programs.items():
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "bin" / name).chmod(0o755)
     return str(folder)
 
 
-def test_a_missing_or_broken_installation_is_one_message(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="no program `pacemaker` is on the PATH.*envs/pacemaker.yaml"):
-        pacemaker_fit.check_installation()
+PACEMAKER = "class PyACECalculator: pass\n__version__ = '0'\n"
+
+
+@pytest.fixture
+def not_here(tmp_path, monkeypatch):
+    """No pacemaker is found, and nothing is remembered."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(pacemaker_programs, "OWN", tmp_path / ".venv-pacemaker")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+
+def test_a_missing_installation_is_one_message(tmp_path, not_here):
+    with pytest.raises(UserError, match="not installed: .*`make pacemaker` installs it from PyPI"):
+        check_installation()
     with pytest.raises(UserError, match="trainer.environment: /nowhere"):
-        pacemaker_fit.check_installation("/nowhere")
-    half = environment(tmp_path / "half", "pacemaker")
+        check_installation("/nowhere")
+    half = environment(tmp_path / "half", pacemaker="")
     with pytest.raises(UserError, match="broken: no .*pace_activeset"):
-        pacemaker_fit.check_installation(half)
-    both = "pacemaker", "pace_activeset"
-    music = environment(tmp_path / "music", *both, package="notes = 'C D E'\n")
-    with pytest.raises(UserError, match="unrelated package.*envs/pacemaker.yaml"):
-        pacemaker_fit.check_installation(music)
-    crash = environment(tmp_path / "crash", *both, package="raise ImportError('libstdc++ is too old')\n")
-    with pytest.raises(UserError, match="libstdc.. is too old"):
-        pacemaker_fit.check_installation(crash)
+        check_installation(half)
+
+
+def test_the_checkouts_own_comes_before_the_path_once_it_is_complete(tmp_path, not_here):
+    programs = {"pacemaker": "", "pace_activeset": ""}
+    environment(tmp_path / ".venv-pacemaker", **programs)
+    with pytest.raises(UserError, match="not installed"):  # `make pacemaker` was interrupted
+        pacemaker_programs.programs()
+    shutil.copytree(tmp_path / ".venv-pacemaker" / "bin", tmp_path, dirs_exist_ok=True)
+    assert pacemaker_programs.programs().pacemaker == tmp_path / "pacemaker"
+    (tmp_path / ".venv-pacemaker" / "installed").touch()
+    assert pacemaker_programs.programs().pacemaker == tmp_path / ".venv-pacemaker" / "bin" / "pacemaker"
+
+
+@pytest.mark.parametrize(
+    ("package", "script", "says"),
+    [
+        ("notes = 'C D E'\n", "", "unrelated package.*make pacemaker"),
+        ("raise ImportError('libstdc++ is too old')\n", "", "libstdc.. is too old"),
+        # what numpy 2.4 did: everything can be imported
+        (PACEMAKER, "echo 'TypeError: only 0-dimensional arrays'; exit 1", r"in \S*env cannot be used: a fit of one "
+         r"step fails: pacemaker failed \(exit code 1\): TypeError: only 0-dim\S* arrays. Its numpy is .* < 2.4"),
+        (PACEMAKER, "echo \"No module named 'tensorflow'\"; exit 1", "trainer.backend: pyace needs no TensorFlow"),
+        (PACEMAKER, "kill -SEGV $$", r"pacemaker failed \(signal 11\)"),
+    ],
+)  # fmt: skip
+def test_a_broken_installation_is_seen_by_a_fit_of_one_step(tmp_path, not_here, package, script, says):
+    there = environment(tmp_path / "env", pacemaker=script, pace_activeset="")
+    (tmp_path / "env" / "pyace.py").write_text(package)
+    (tmp_path / "env" / "pandas.py").write_text("class DataFrame:\n    __init__ = to_pickle = lambda *_, **__: None\n")
+    with pytest.raises(UserError, match=says) as raised:
+        check_installation(there)
+    assert "/tmp/pacemaker." not in str(raised.value) and "\n" not in str(raised.value)
+    with pytest.raises(UserError, match=says):  # failures are not remembered
+        check_installation(there)
+
+
+def test_an_environment_that_was_moved_is_one_message(tmp_path, not_here):
+    there = environment(tmp_path / "env", pacemaker="", pace_activeset="")
+    for name in ("pacemaker", "python"):
+        script = tmp_path / "env" / "bin" / name
+        script.write_text("#!/where/it/was/bin/python\n")
+        with pytest.raises(UserError, match=f"{name} cannot be started .No such file"):
+            if name == "python":
+                check_installation(there)
+            else:
+                pacemaker_programs.run([script], tmp_path, 1)
+
+
+@pytest.mark.slow
+def test_what_worked_is_not_tried_again_until_something_changes(tmp_path, backend, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    versions = check_installation(ENVIRONMENT, backend)
+    assert versions["python-ace"] and "a fit of one step" in capsys.readouterr().err
+    assert check_installation(ENVIRONMENT, backend) == versions
+    assert capsys.readouterr().err == ""
+    (tmp_path / "more" / "something-1.0.dist-info").mkdir(parents=True)
+    (tmp_path / "more" / "something-1.0.dist-info" / "METADATA").write_text("Name: something\nVersion: 1.0\n")
+    (tmp_path / "more" / "pyace.py").write_text("raise ImportError('something is in the way')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "more"), prepend=os.pathsep)
+    with pytest.raises(UserError, match="cannot be used: ImportError: something is in the way"):
+        check_installation(ENVIRONMENT, backend)
 
 
 def settings_of(**given):
@@ -219,15 +284,13 @@ def test_what_the_config_says_of_its_potentials():
     assert settings_of().weights() == Weights(volume=None)
 
 
-def test_a_missing_installation_is_said_before_any_job(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="trainer.kind: no program `pacemaker`"):
+def test_a_missing_installation_is_said_before_any_job(tmp_path, not_here, monkeypatch):
+    with pytest.raises(UserError, match="trainer.kind: pacemaker is not installed"):
         settings_of().check()
-    monkeypatch.setattr(pacemaker_fit, "check_installation", lambda environment, backend: None)
-    settings_of(embedding="linear").check()
+    there = environment(tmp_path / "env", pacemaker="", pace_activeset="")
     monkeypatch.setattr("oligopoly.potentials.pace.installed", lambda: False)
     with pytest.raises(UserError, match="trainer.embedding: finnis-sinclair needs a LAMMPS with the ML-PACE"):
-        settings_of().check()
+        settings_of(environment=there).check()
 
 
 @pytest.mark.slow
@@ -264,7 +327,8 @@ def test_the_real_pacemaker(tmp_path, backend, embedding):
         assert 0.99 < active.gamma(element, rows).max() < 1.1
 
     potential = open_potential(folder / "manifest.json")
-    assert is_linear(folder / "potential.yaml") == is_linear(folder / "potential.yace") == (embedding == "linear")
+    kinds = {bare(folder / name).kind for name in ("potential.yaml", "potential.yace")}
+    assert kinds == {"ace" if embedding == "linear" else "pace"}
     if embedding == "linear" or installed():
         with np.load(folder / "predictions.npz") as stored:
             for key, values in parity(frames, potential.predict(frames)).items():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_fit import labelled_frames
+from labelled import box, labelled_frames
 
 from oligopoly import frames as frame_files
 from oligopoly.ace.active_set import ActiveSet
@@ -19,7 +19,6 @@ from oligopoly.potentials.registry import open_potential
 from oligopoly.potentials.uncertainty import NONE, Uncertainty, deviation
 from oligopoly.samplers.contract import Context, Origin
 from oligopoly.samplers.registry import SAMPLERS
-from oligopoly.systems.topology import Topology
 from oligopoly.trainers.registry import TRAINERS, train
 
 FRAMES = labelled_frames(12)
@@ -117,19 +116,6 @@ def test_a_manifest_is_read_as_it_was_written(folder, potential):
     for path in again.paths():
         assert again.sha256[path.name] == manifests.sha256(path)
     assert "folder" not in json.loads((folder / "manifest.json").read_text())  # it may be moved
-
-
-def box(seed=3):
-    """A frame eight times, as a box of one molecule without bonds, which a watch lets pass."""
-    atoms = labelled_frames(1, seed=seed)[0].repeat(2)
-    del atoms.arrays["REF_forces"]
-    atoms.info.clear()
-    count = len(atoms)
-    topology = Topology(
-        numbers=np.array(atoms.numbers), molecules=np.zeros(count, int), repeat_units=np.zeros(count, int),
-        bonds=np.zeros((0, 2), int), masses=atoms.get_masses(),
-    )  # fmt: skip
-    return atoms, topology
 
 
 @pytest.mark.parametrize("kind", ["gamma", "committee", "none"])

@@ -1,18 +1,30 @@
 """Counting atoms, jobs and hours before anything runs."""
 
+import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+from md_systems import PairLJ, argon
 
 from oligopoly.config.load import check
 from oligopoly.errors import UserError
-from oligopoly.preflight import findings
+from oligopoly.forcefields.engine import Classical
+from oligopoly.forcefields.registry import of_system
+from oligopoly.md.hardware import ONE_CORE, Hardware
+from oligopoly.md.simulation import Conditions, open_simulation
+from oligopoly.preflight import findings, speed
 from oligopoly.preflight.findings import Finding, attempt
 from oligopoly.preflight.forecast import atoms, compare, forecast
 from oligopoly.preflight.probe import probe
 from oligopoly.preflight.report import report
+from oligopoly.preflight.speed import enlarged, measured_on, scaling, ways
+from oligopoly.systems.box import read_box
+from oligopoly.systems.topology import Topology
 
+HEXANE = Path(__file__).parents[1] / "data" / "hexane"
 TINY = Path(__file__).parents[1] / "workflow" / "tiny.yaml"
 MEASURED = {"classical": 1e-6, "learned": 1e-5}
 
@@ -93,14 +105,19 @@ def test_the_report_ends_with_an_error_when_there_are_problems(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_probe_runs_everything_for_real():
-    found, measured = probe("cpu", config().model_dump(mode="json"), threads=1)
+def test_the_probe_runs_everything_for_real(monkeypatch):
+    monkeypatch.setattr(speed, "SECONDS", 0.05)
+    ways = {"reference": Hardware(1, 2, "mpiexec"), "explore": Hardware(2)}
+    found, measured = probe("cpu", config().model_dump(mode="json"), 1, ways)
+    found = [one for one in found if " on 2 " not in one.what]  # which on a busy machine are slower than one core
     assert [finding for finding in found if finding.problem] == []
     assert {"tiny label", "tiny MD with the force field", "tiny MD with a learned potential", "gamma", "LAMMPS"} <= {
         finding.what for finding in found
     }
     assert 1e-8 < measured["classical"] < 1e-3 and 1e-7 < measured["learned"] < 1e-2
     assert measured["label"] > 0 and measured["label_atoms"] == 14
+    assert measured_on(measured["speeds"]["classical"], ways["reference"]) > 0
+    assert measured_on(measured["speeds"]["learned"], ways["explore"]) > 0
 
 
 @pytest.mark.slow
@@ -110,3 +127,57 @@ def test_the_probe_says_what_is_wrong():
     found, _ = probe("gpu", data, threads=1)
     problems = [finding for finding in found if finding.problem]
     assert any("sees no GPU" in finding.problem and "gpu_partition" in finding.remedy for finding in problems)
+
+
+def test_the_forecast_takes_the_speed_of_the_way_that_a_rule_goes():
+    two, ranks, gpu = Hardware(2), Hardware(1, 16, "srun"), Hardware(gpus=1)
+    speeds = [{**vars(ONE_CORE), "seconds": 1e-6}, {**vars(ranks), "seconds": 1e-7}, {**vars(gpu), "seconds": 1e-9}]
+    measured = MEASURED | {"speeds": {"classical": speeds}}
+
+    def seconds(hardware, count=2):
+        found = forecast(config(), measured, {"equilibrate": hardware})
+        return (found.core_hours["equilibrate"] * 3600 / hardware.cores - count * 8.0) / count
+
+    once = seconds(ONE_CORE)
+    assert seconds(two) == pytest.approx(once / 2)  # not measured: as fast as can be
+    assert seconds(ranks) == pytest.approx(once / 10) and seconds(gpu) == pytest.approx(once / 1000)
+
+
+@pytest.mark.parametrize("interfaces", [["cuda"], []])
+def test_gpus_are_timed_where_lammps_knows_them(interfaces, monkeypatch):
+    monkeypatch.setattr(speed, "gpu_interfaces", lambda: interfaces)
+    assert ways([Hardware(gpus=2), Hardware(gpus=1)])[1:] == [Hardware(gpus=n) for n in (2, 1) if interfaces]
+
+
+def test_what_preflight_times_is_what_the_profile_names():
+    cores = len(os.sched_getaffinity(0))
+    assert ways([ONE_CORE, ONE_CORE]) == []
+    assert ways([ONE_CORE, Hardware(1, 6, "srun")]) == [ONE_CORE, *(Hardware(1, n, "srun") for n in (2, 4, 6))]
+    assert ways([Hardware(4 * cores)])[-1] == Hardware(cores) if cores > 1 else True
+
+
+def test_md_is_timed_on_one_core_and_on_ranks(monkeypatch):
+    monkeypatch.setattr(speed, "SECONDS", 0.05)
+    atoms, _ = argon()
+    speeds, asked = [], [ONE_CORE, Hardware(1, 2, "mpiexec"), Hardware(1, 2, "no-such-launcher")]
+    one, two, wrong = scaling("MD", PairLJ, atoms, asked, speeds)
+    assert re.match(r"[\d.]+ us per atom and step of 64 atoms$", one.found) and one.what == "MD on one core"
+    assert re.search(r"times as fast as one core, \d+ % of ideal", two.found + two.problem)
+    assert wrong.problem.startswith("resource mpi: there is no program 'no-such-launcher'")
+    assert measured_on(speeds, asked[1]) > 0 and measured_on(speeds, Hardware(1, 4, "mpiexec")) is None
+
+
+def test_a_large_box_is_the_small_one_repeated(tmp_path):
+    data = Path(shutil.copy(HEXANE / "equilibrated.data", tmp_path))
+    topology = Topology.read(HEXANE / "system.json")
+    large, path = enlarged(read_box(data, topology), data, topology.atoms_per_chain, 1_000_000)
+    assert len(large) == 64 * 200  # the nearest to 10,000
+    with open_simulation(
+        Classical(path, of_system(HEXANE / "system.json")), large, Conditions("nvt", 300.0, 1.0), 1
+    ) as simulation:
+        simulation.advance(0)
+        energy = simulation.sample().potential / 64
+    small = Classical(data, of_system(HEXANE / "system.json"))
+    with open_simulation(small, read_box(data, topology), Conditions("nvt", 300.0, 1.0), 1) as simulation:
+        simulation.advance(0)
+        assert energy == pytest.approx(simulation.sample().potential, rel=1e-3)

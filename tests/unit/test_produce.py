@@ -177,7 +177,7 @@ def test_properties_are_measured_at_the_systems_own_state_point_whatever_comes_f
         ({"npt": NPT, "nvt": HOT | {"after": "npt", "volume_ratio": 1.1}}, "takes its volume from that"),
         ({"npt": NPT | {"volume_ratio": 1.1}}, "volume_ratio belongs to ensemble nvt"),
         ({"hot": HOT}, "one must be at the system's own temperature and pressure"),
-        ({}, "at least 1 item"),
+        ({}, "produce.runs: given an empty block: must not be empty"),
     ],
 )
 def test_runs_that_cannot_be_are_told(runs, message):

@@ -190,6 +190,14 @@ def test_one_replicate_that_broke_breaks_all(runs):
     assert result["passed"] is False and result["sentences"][0].endswith("its end: a bond broke.")
 
 
+def test_a_replicate_that_ended_early_leaves_the_others_as_long_as_itself(runs):
+    folder, _ = runs
+    liquid(folder / "learned" / "2", 18.0 * 0.98 ** (1 / 3), 5, frames=100)
+    found = run(runs, properties={"msd": Properties().msd})["properties"]["msd"]["learned"]
+    assert max(found["lag_ps"]) == 0.25 * 50
+    assert len(found["chains"]["msd_A2"]) == len(found["chains"]["error_A2"]) == len(found["lag_ps"])
+
+
 def test_replicates_sharpen_the_density_and_their_scatter_counts(runs):
     folder, _ = runs
     alone = {"density": Properties().density}

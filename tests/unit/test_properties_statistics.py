@@ -184,3 +184,13 @@ def test_over_replicates():
     assert statistics.over_replicates([1.0, 3.0], [0.3, 0.4]) == pytest.approx((2.0, 0.25))
     value, error = statistics.over_replicates([1.0, 3.0, 2.0], [0.01, 0.01, 0.01])
     assert (value, error) == pytest.approx((2.0, 1 / np.sqrt(3)))
+
+
+def test_replicates_of_unequal_length_are_known_by_the_shortest():
+    rng = np.random.default_rng(5)
+    long = lfilter([1], [1, -0.9], rng.normal(size=(4000, 6)), axis=0)  # correlated over ten frames
+    whole = statistics.over_chains([long, long[::-1]], 1.0, "x")
+    broken = statistics.over_chains([long, long[2000:2012]], 1.0, "x")
+    assert whole["known"] and whole["run_ps"] == 4000 and whole["samples"] == 48000
+    assert not broken["known"] and broken["run_ps"] == 12 and broken["samples"] == 4012 * 6
+    assert "a run lasted 12 ps" in broken["warning"]

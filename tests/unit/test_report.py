@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import report_run
+from report_run import words
 
 from oligopoly.properties.registry import PROPERTIES
 from oligopoly.report import build, results, verdict
@@ -30,17 +31,12 @@ def written(run):
     return (run / "report" / "index.html").read_text()
 
 
-def words(content):
-    """What people read, without figures and tags."""
-    bare = re.sub(r'src="data:[^"]*"', "", content)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", bare)).replace("\u00a0", " ")
-
-
 def test_a_finished_run(run):
     content = written(run)
     # learning curve, by test set, and density shift; scores and lengths of exploration; selection; parity and
-    # calibration; contacts; densities twice, then g(r), displacements and torsions of both systems; time
-    assert content.count("<figure>") == 3 + 2 + 1 + 2 + 1 + 2 + 2 * 3 + 1
+    # calibration; contacts; densities twice, then g(r), displacements, internal distances and torsions of both
+    # systems; time
+    assert content.count("<figure>") == 3 + 2 + 1 + 2 + 1 + 2 + 2 * 4 + 1
     assert "The potential holds for hexane, dodecane: all 18 checks passed." in content
     assert '<div class="verdict good-side">' in content and "An ACE potential learned actively" in content
     # self-contained: no address outside, everything embedded

@@ -19,6 +19,7 @@ from oligopoly.commands.main import main
 from oligopoly.config.load import check
 from oligopoly.config.members import FIXED, combinations, members
 from oligopoly.errors import UserError
+from oligopoly.operations import survival
 from oligopoly.operations.status import status
 from oligopoly.plotting import style
 from oligopoly.plotting.shown import Picture, Table, Words
@@ -425,6 +426,10 @@ def test_status_of_a_study_has_a_line_per_member(tmp_path, monkeypatch):
     assert lines["tiny/1"][1:6] == ["2", "of", "at", "most", "2"] and lines["tiny/1"][6:] == ["last", "generation"]
     assert lines["tiny/2"][1] == "1"
     assert lines["Run"][1] == "tiny/1:", "the first one, which makes what they share, in full"
+    survival.claim(Path(".snakemake"), "tiny")
+    told = status(config, found)
+    assert told.count(f"Snakemake {os.getpid()} on ") == 2 and "no Snakemake is at work" not in told
+    survival.release(Path(".snakemake"))
     page = Path("results/tiny/study/index.html")
     page.parent.mkdir()
     page.touch()

@@ -89,9 +89,35 @@ def test_jobs_of_the_dead_are_cancelled_and_waited_for(tmp_path, monkeypatch):
     (tmp_path / "queue").write_text("17\n")
     (tmp_path / "next").write_text("")
     owner(tmp_path, slurm_name="uuid")
-    end_jobs(take_over(tmp_path, "demo"))
+    assert end_jobs(take_over(tmp_path, "demo"))
     assert (tmp_path / "cancelled").read_text() == "--name=uuid\n"
     assert [record["pid"] for record in living(tmp_path, "demo")] == [os.getpid()]
+
+
+@pytest.mark.parametrize(
+    ("name", "starts"), [("snakemake", 2), ("snakemake/__main__.py", 2), ("snakemake/my_script.py", 1)]
+)
+def test_what_planned_too_early_starts_again(tmp_path, name, starts):
+    """Unlocked, with the same arguments and without what it wrote down; a script of the user's own goes on."""
+    script = tmp_path / "bin" / name
+    script.parent.mkdir(parents=True)
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from oligopoly.operations import survival\n"
+        "class persistence:\n"
+        "    path = Path('.')\n"
+        "    unlock = staticmethod(lambda: Path('lock').unlink())\n"
+        "with open('seen', 'a') as file:\n"
+        "    file.write(' '.join(sys.argv[1:]) + '\\n')\n"
+        "if Path('lock').exists():\n"
+        "    survival.claim('.', 'demo')\n"
+        "    survival.start_again(persistence)\n"
+    )
+    (tmp_path / "lock").touch()
+    subprocess.run([sys.executable, script, "--cores", "2"], cwd=tmp_path, check=True)
+    assert (tmp_path / "seen").read_text() == "--cores 2\n" * starts
+    assert (tmp_path / "lock").exists() == any((tmp_path / "owners").iterdir()) == (starts == 1)
 
 
 def test_a_job_ends_with_its_snakemake(tmp_path):

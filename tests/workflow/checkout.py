@@ -20,7 +20,7 @@ class Checkout:
         kept = ("Snakefile", "rules", "scripts", "workflow", "envs", "report", "profiles", "local", "slurm")
         for name in kept:
             source = ROOT / name
-            ignore = shutil.ignore_patterns("__pycache__")
+            ignore = shutil.ignore_patterns("*.pyc.*", "*.tmp.*")  # being written; the rest of __pycache__ saves time
             if source.is_dir() and not source.is_symlink():
                 shutil.copytree(source, folder / name, ignore=ignore)
             else:
@@ -40,7 +40,7 @@ class Checkout:
 
     def run(self, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess:
         """Python with the copied package, in the folder where results go."""
-        env = environment() | {"PYTHONPATH": str(self.folder / "workflow"), "PYTHONDONTWRITEBYTECODE": "1"}
+        env = environment() | {"PYTHONPATH": str(self.folder / "workflow")}
         return subprocess.run(
             [sys.executable, *words], capture_output=True, text=True, env=env, cwd=folder or self.folder
         )

@@ -1,6 +1,8 @@
 """Running the real workflow in a folder of its own."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,9 +32,12 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Path:
-    """A finished run of the tiny config."""
-    folder = tmp_path_factory.mktemp("finished")
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr[-5000:]
-    return folder
+def finished(tmp_path_factory, worker_id) -> Path:
+    """A finished run of the tiny config: made once, and each worker of xdist has its own copy."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base if worker_id == "master" else base.parent) / "made"
+    with open(f"{made}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = snakemake(made)  # of a run that is finished it says so
+        assert done.returncode == 0, done.stderr[-5000:]
+    return shutil.copytree(made, base / "finished", symlinks=True)

@@ -162,7 +162,7 @@ def test_what_is_wrong_in_their_settings_is_told_as_ever(checkout, tmp_path):
     path = config(tmp_path, force_field={"kind": "gaff2_scaled", "scale": 2}, select={"kind": "farthest_pints"})
     done = checkout.snakemake("-n", config=path, folder=tmp_path)
     said = done.stdout + done.stderr
-    assert "force_field.scale: given 2: input should be less than or equal to 1" in said
+    assert "force_field.scale: given 2: must be a number from 0 to 1" in said
     assert "did you mean 'farthest_points'?" in said
 
 

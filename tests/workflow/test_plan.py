@@ -5,6 +5,8 @@ import re
 import pytest
 import yaml
 
+from oligopoly.operations.usage import jobs as jobs_of
+
 from .conftest import ROOT, TINY, snakemake
 
 
@@ -34,6 +36,15 @@ def test_fixed_mode_shows_every_generation(tmp_path, profile):
     assert planned["explore"] == 6
     assert planned["select"] == 3 and planned["select_pool"] == 1
     assert planned["produce"] == 4 and planned["report"] == 1
+
+
+def test_a_series_of_lengths_is_planned_as_systems(tmp_path):
+    series = {"role": "transfer", "repeat_unit": "*CC*", "degree_of_polymerisation": [3, 4, 5], "chains": 6}
+    done = snakemake(tmp_path, "-n", config=variant(tmp_path, systems={"hexane": series}))
+    assert done.returncode == 0, done.stderr
+    planned = jobs(done.stdout + done.stderr)
+    assert planned["build"] == planned["properties"] == 4 and planned["produce"] == 8
+    assert "results/tiny/produce/hexane-4/learned/1/status.json" in done.stdout + done.stderr
 
 
 def test_until_mode_plans_up_to_the_first_verdict(tmp_path):
@@ -106,3 +117,28 @@ def test_a_budget_makes_every_verdict_count_also_in_fixed_mode(tmp_path):
     assert done.returncode == 0, done.stderr
     planned = jobs(done.stdout + done.stderr)
     assert planned["assess"] == 1 and "explore" not in planned
+
+
+def test_ranks_that_cannot_run_are_told(tmp_path):
+    done = snakemake(tmp_path, "-n", "--set-resources", "produce:tasks=2", "produce:mpi=mpiexec")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "produce: given tasks: 2" in done.stderr and "give set-threads in place of tasks and mpi" in done.stderr
+
+
+def test_ways_of_md_are_planned_and_gpus_that_would_idle_told(tmp_path):
+    asked = ["--set-resources", "reference:tasks=2", "reference:mpi=mpiexec", "--set-threads", "explore=2"]
+    done = snakemake(tmp_path, "-n", *asked, config=variant(tmp_path, cluster={"sampling": "gpu"}))
+    assert done.returncode == 0, done.stderr
+    assert "this LAMMPS has no KOKKOS for GPUs" in done.stderr
+    assert "tasks=2" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_rule_runs_on_ranks(tmp_path):
+    asked = ["reference:tasks=2", "reference:mpi=mpiexec"]
+    target = "results/tiny/systems/butane/reference/dense/trajectory.extxyz"
+    done = snakemake(tmp_path, "--set-resources", *asked, "--", target)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (benchmark,) = (tmp_path / "results/tiny/benchmarks/reference").glob("*.tsv")
+    (use,) = (one for one in jobs_of(tmp_path / "results/tiny") if one.rule == "reference")
+    assert use.cores == 2 and "mpiexec" in benchmark.read_text()

@@ -1,8 +1,11 @@
 """Software by environment modules, conda or a container, chosen outside the rules."""
 
+import ast
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,7 +59,6 @@ def test_conda_has_the_versions_that_are_tested():
     )
     tested = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in tested.items()}
     names = {
-        "freud": "freud-analysis",
         "matplotlib-base": "matplotlib",
         "dftd3-python": "dftd3",
         "tblite-python": "tblite",
@@ -70,3 +72,35 @@ def test_conda_has_the_versions_that_are_tested():
             version = one.split("=")[1]
             wanted = [int(part) for part in tested[names.get(name, name)].split(".")[: version.count(".") + 1]]
             assert [int(part) for part in version.split(".")] == wanted, one
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "modules"),
+    [
+        ("pacemaker", "fit", ("trainers.pacemaker", "trainers.pacemaker_fit")),
+        ("psi4", "label", ("labelers.psi4",)),
+        ("cp2k", "label", ("labelers.cp2k",)),
+        ("espresso", "label", ("labelers.espresso",)),
+    ],
+)
+def test_conda_has_what_our_side_of_a_job_imports(name, script, modules):
+    """With those of our dependencies hidden that the environment of the rule does not name."""
+    entries = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())["dependencies"]
+    entries += [pinned for entry in entries if isinstance(entry, dict) for pinned in entry["pip"]]
+    named = {re.split(r"[ =<>]", entry)[0] for entry in entries if isinstance(entry, str)}
+    named |= {"dftd3"} if "dftd3-python" in named else set()
+    named.add("matplotlib")  # of ase
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    hidden = {re.sub(r"\[.*|-pypi|-analysis", "", wanted) for wanted in project["dependencies"]} - named
+    hidden = sorted("yaml" if package == "pyyaml" else package for package in hidden)
+    assert "pyscf" in hidden and "numpy" not in hidden
+    imports = [
+        f"import {node.module}"
+        for node in ast.walk(ast.parse((ROOT / "scripts" / f"{script}.py").read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("oligopoly")
+    ]
+    assert imports
+    lines = [f"import sys; sys.modules |= dict.fromkeys({hidden})", *imports]
+    lines += [f"import oligopoly.{module}" for module in modules]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr.splitlines()[-1]

@@ -1,6 +1,5 @@
 """Errors of predicted energies, forces and pressures against reference labels."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly.errors import UserError
-from oligopoly.files import atomic, beside, write_text
+from oligopoly.files import as_json, atomic, beside, write_text
 from oligopoly.progress import Progress
 
 # Frames of each part whose predictions are kept one by one, evenly spaced.
@@ -97,6 +96,34 @@ def errors(frames: Iterable[Atoms], predictions: Iterable[Said]) -> dict:
     return sums.errors()
 
 
+def beyond_spread(found: Mapping[str, Any], frames: Iterable[Atoms]) -> list[str]:
+    """A sentence for each error in `found`, one entry of `errors`, that is larger than the references' own spread.
+
+    That of forces is their RMS; that of energies per atom their standard deviation after the best energy per element.
+    """
+    said = []
+    percent = found["force_rmse_percent"]
+    if percent is not None and percent > 100:
+        said.append(
+            f"its force error of {found['force_rmse_meV_A']:.0f} meV/A is {percent:.0f} % of the references' RMS: "
+            "no force at all would be nearer"
+        )
+    energies = [(atoms, labels(atoms).energy) for atoms in frames]
+    known = [(atoms, energy / len(atoms)) for atoms, energy in energies if energy is not None and len(atoms) > 1]
+    if found["energy_rmse_meV_atom"] is None or len(known) < 5:
+        return said
+    elements = sorted({symbol for atoms, _ in known for symbol in atoms.symbols})
+    shares = np.array([[np.mean(np.array(atoms.symbols) == e) for e in elements] for atoms, _ in known])
+    energy = np.array([one for _, one in known])
+    spread = 1000 * float(np.std(energy - shares @ np.linalg.lstsq(shares, energy, rcond=1e-8)[0]))
+    if found["energy_rmse_meV_atom"] > max(spread, 0.01):
+        said.append(
+            f"its energy error of {found['energy_rmse_meV_atom']:.4g} meV/atom is beyond the {spread:.4g} meV/atom "
+            "by which the references differ among themselves"
+        )
+    return said
+
+
 def parity(frames: Iterable[Atoms], predictions: Iterable[Said]) -> dict[str, np.ndarray]:
     """Flat arrays for parity plots: `{energy,force,pressure}_{reference,predicted}` in eV/atom, eV/A, bar."""
     pairs = _Pairs()
@@ -126,7 +153,7 @@ def record(
     with atomic(beside(prefix, ".predictions.npz")) as temporary, open(temporary, "wb") as stream:
         np.savez_compressed(stream, **arrays)
     result |= facts
-    write_text(beside(prefix, ".metrics.json"), json.dumps(result, indent=1) + "\n")
+    write_text(beside(prefix, ".metrics.json"), as_json(result))
     return result
 
 

@@ -15,7 +15,7 @@ from ase import Atoms
 
 from oligopoly import frames as frame_files
 from oligopoly.accuracy import errors
-from oligopoly.files import write_text
+from oligopoly.files import as_json, write_text
 from oligopoly.labelers.contract import Labeler
 from oligopoly.md import trajectory
 from oligopoly.operations import budget
@@ -24,13 +24,6 @@ from oligopoly.potentials.registry import open_potential
 from oligopoly.properties import linear_response
 from oligopoly.properties.statistics import share
 
-# For programs, by the criterion's name.
-CODES = {
-    "held-out force error": "held_out_forces",
-    "force error on newly selected frames": "fresh_forces",
-    "audit of frames not selected": "audit",
-    "exploration runs that reach their end": "completed_runs",
-}
 # Fewer audited frames than this say nothing about a share.
 FEW = 5
 # Fewer frames of an NPT run than this say nothing about its volume.
@@ -102,14 +95,14 @@ def assess(
         verdict["reasons"].append(verdict["budget"]["sentence"])
     if potential_before is None:
         verdict["reasons"].append("No MD has been run with this potential yet: exploration must come first.")
-    write_text(verdict_file, json.dumps(verdict, indent=1) + "\n")
+    write_text(verdict_file, as_json(verdict))
     return verdict
 
 
-def _criterion(name, value, limit, unit, passed, sentence, error=None, code=None) -> dict:
+def _criterion(code, name, value, limit, unit, passed, sentence, error=None) -> dict:
     mark = "holds" if passed else "fails"
     return {
-        "code": code or CODES[name], "name": name, "value": value, "error": error, "limit": limit, "unit": unit,
+        "code": code, "name": name, "value": value, "error": error, "limit": limit, "unit": unit,
         "passed": bool(passed), "sentence": f"{sentence} ({mark}: limit {limit:g} {unit})",
     }  # fmt: skip
 
@@ -118,7 +111,7 @@ def _held_out(metrics: dict, criteria: dict) -> dict:
     test = metrics["test"]["all"]
     value, limit = test["force_rmse_percent"], criteria["force_rmse_percent"]
     return _criterion(
-        "held-out force error", value, limit, "%", value <= limit,
+        "held_out_forces", "held-out force error", value, limit, "%", value <= limit,
         f"Forces on held-out frames are wrong by {test['force_rmse_meV_A']:.1f} meV/A, "
         f"{value:.1f} % of their RMS",
     )  # fmt: skip
@@ -126,15 +119,15 @@ def _held_out(metrics: dict, criteria: dict) -> dict:
 
 def _fresh(chosen: list[Atoms], potential: Potential, criteria: dict) -> tuple[dict, dict]:
     limit = criteria["fresh_force_rmse_percent"]
-    name = "force error on newly selected frames"
+    code, name = "fresh_forces", "force error on newly selected frames"
     if not chosen:
         sentence = "Exploration found nothing that the potential did not know"
-        return _criterion(name, 0.0, limit, "%", True, sentence), {}
+        return _criterion(code, name, 0.0, limit, "%", True, sentence), {}
     found = errors(chosen, potential.predict(chosen))["all"]
     value = found["force_rmse_percent"]
     return (
         _criterion(
-            name, value, limit, "%", value <= limit,
+            code, name, value, limit, "%", value <= limit,
             f"On {len(chosen)} newly selected structures, before training on them, forces were wrong "
             f"by {found['force_rmse_meV_A']:.1f} meV/A, {value:.1f} %",
         ),
@@ -151,15 +144,15 @@ def _audit(audited: list[Atoms], potential: Potential, criteria: dict) -> tuple[
     ]
     wrong = sum(error > threshold for error in worst)
     facts: dict = {"n": len(audited), "wrong": wrong, "threshold_eV_A": threshold, "worst_eV_A": worst}
-    name = "audit of frames not selected"
+    code, name = "audit", "audit of frames not selected"
     if len(audited) < FEW:
         sentence = f"Only {len(audited)} frames were audited, too few to judge by"
-        return _criterion(name, None, limit, "share", False, sentence), facts
+        return _criterion(code, name, None, limit, "share", False, sentence), facts
     value, low, high = share(wrong, len(audited))
     facts |= {"share": value, "low": low, "high": high}
     return (
         _criterion(
-            name, value, limit, "share", value <= limit,
+            code, name, value, limit, "share", value <= limit,
             f"Of {len(audited)} frames that were not selected, {wrong} had a force wrong by more than "
             f"{threshold:g} eV/A: {100 * value:.0f} %, between {100 * low:.0f} and {100 * high:.0f} % "
             "with 95 % confidence",
@@ -176,7 +169,7 @@ def _stability(stops: list[str], criteria: dict) -> tuple[dict, dict]:
     told = [f"{name}: {end['reason']}" for name, end in ends.items() if end["outcome"] != "completed"]
     return (
         _criterion(
-            "exploration runs that reach their end", completed, limit, "share", completed >= limit,
+            "completed_runs", "exploration runs that reach their end", completed, limit, "share", completed >= limit,
             f"{outcomes['completed']} of {len(ends)} exploration runs reached their end"
             + (" (" + "; ".join(told) + ")" if told else ""),
         ),
@@ -192,7 +185,7 @@ def _density(
     slope = linear_response.slope(
         table["volume_A3"],
         table["potential_eV"],
-        [found.energy for found in potential.predict(_frames(liquid))],
+        [found.energy for found in potential.predict(liquid.frames())],
         temperature,
     )
     return _shift(system, "frames of the reference", slope, criteria), slope
@@ -221,13 +214,9 @@ def _shift(system: str, which: str, slope: dict, criteria: dict) -> dict:
     # An estimate too noisy to judge by must not pass for a good one.
     known = error <= limit
     return _criterion(
-        f"density of {system} by linear response, {which}", value, limit, "%",
+        "density_shift", f"density of {system} by linear response, {which}", value, limit, "%",
         known and abs(value) <= limit + 2 * error,
         f"Linear response on {which} puts the density of {system} {value:+.1f} +- {error:.1f} % off"
         + ("" if known else ", too uncertain to judge by: a longer run is needed"),
-        error=error, code="density_shift",
+        error=error,
     )  # fmt: skip
-
-
-def _frames(run: trajectory.Trajectory) -> list[Atoms]:
-    return [run.atoms(k) for k in range(len(run))]

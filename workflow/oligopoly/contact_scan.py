@@ -1,6 +1,5 @@
 """Pairs of molecules pushed together with the final potential: is there a hole between them?"""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly import frames as frame_files
-from oligopoly.files import write_text
+from oligopoly.files import as_json, write_text
 from oligopoly.md import trajectory
 from oligopoly.potentials.registry import open_potential
 from oligopoly.samplers.contacts import DISTANCES, contact_pool
@@ -39,7 +38,7 @@ def scan(
     widest distance.
     """
     run = trajectory.read(liquid)
-    frames = [run.atoms(k) for k in range(len(run))]
+    frames = run.frames()
     for k, atoms in enumerate(frames):
         frame_files.set_origin(atoms, system, 0, "contact-scan", k)
     scans = contact_pool(
@@ -66,4 +65,4 @@ def scan(
                 "learned_eV": (own - own[0]).tolist(),
             }
         )
-    write_text(out_file, json.dumps({"system": system, "pairs": found}, indent=1) + "\n")
+    write_text(out_file, as_json({"system": system, "pairs": found}))

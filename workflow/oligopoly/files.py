@@ -1,11 +1,15 @@
-"""Writing files so that a kill at any instruction leaves either the old file or the new one."""
+"""Files: written so that a kill at any instruction leaves either the old one or the new one, and tables read."""
 
 import contextlib
+import csv
+import json
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -38,10 +42,29 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text)
 
 
+def as_json(value: Any) -> str:
+    """Plain data as JSON, one key a line. What is not finite is null: NaN and Infinity are no JSON."""
+    return json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def copy(source: str | Path, target: str | Path) -> None:
     """Copy a file atomically."""
     with atomic(target) as temporary:
         shutil.copyfile(source, temporary)
+
+
+def read_table(path: str | Path) -> list[dict[str, str]]:
+    """Rows of a table of ours: columns between tabs, a header, nothing quoted."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def beside(prefix: str | Path, suffix: str) -> Path:

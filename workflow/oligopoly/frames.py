@@ -5,94 +5,100 @@ Labels are `REF_energy` (eV), `REF_forces` (eV/A) and, of periodic frames, `REF_
 """
 
 import hashlib
-import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import ase.io
 import numpy as np
 from ase import Atoms
 
 from oligopoly.errors import UserError
+from oligopoly.extxyz import Place, parse, places
 from oligopoly.files import atomic
 
 ORIGIN = ("origin_system", "origin_generation", "origin_sampler", "origin_step")
 
 
 def read(path: str | Path) -> list[Atoms]:
-    """All frames of an extended XYZ file; an empty file holds none.
+    """All frames of an extended XYZ file, to its last line; an empty file holds none.
 
     Raises UserError when the file is missing or cannot be parsed.
     """
-    path = Path(path)
-    if not path.exists():
-        raise UserError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        return []
-    try:
-        return ase.io.read(path, index=":", format="extxyz")
-    except Exception as error:
-        raise UserError(f"{path}: not readable as extended XYZ ({error})") from error
+    return list(Stored([path]))
 
 
 class Stored(Sequence):
     """Frames that stay in their files, however many: each is parsed when it is asked for, and then forgotten.
 
-    `prepare` is called with the file's name, the frame's number in it and the frame, which it may change. Raises
-    UserError when a file is missing or not readable as extended XYZ.
+    Raises UserError when a file is missing or not readable as extended XYZ.
     """
 
-    def __init__(self, paths: Iterable[str | Path], prepare: Callable[[str, int, Atoms], None] | None = None):
-        self.prepare = prepare
-        self.places: list[tuple[Path, int, int, int]] = []  # file, number in it, first byte, bytes
+    def __init__(self, paths: Iterable[str | Path]):
+        self.places: list[tuple[Path, int, Place, Callable | None]] = []  # file, number in it, where, prepare
         for path in map(Path, paths):
-            if not path.exists():
-                raise UserError(f"{path}: no such file")
-            self.places += ((path, number, *place) for number, place in enumerate(_places(path)))
+            with _opened(path) as file:
+                self.places += ((path, number, place, None) for number, place in enumerate(places(file, path)))
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __getitem__(self, index):
         if isinstance(index, slice):
-            part = Stored((), self.prepare)
-            part.places = self.places[index]
-            return part
-        path, number, first, size = self.places[index]
-        with open(path, "rb") as file:
-            file.seek(first)
-            text = file.read(size).decode()
+            return self._of(self.places[index])
+        with _opened(self.places[index][0]) as file:
+            return _read(file, *self.places[index])
+
+    def __iter__(self):
+        file: BinaryIO | None = None
+        opened = None
         try:
-            atoms = ase.io.read(io.StringIO(text), index=0, format="extxyz")
-        except Exception as error:
-            raise UserError(f"{path}, frame {number}: not readable as extended XYZ ({error})") from error
-        if self.prepare:
-            self.prepare(str(path), number, atoms)
-        return atoms
+            for place in self.places:
+                if file is None or place[0] != opened:
+                    if file is not None:
+                        file.close()
+                    file, opened = _opened(place[0]), place[0]
+                yield _read(file, *place)
+        finally:
+            if file is not None:
+                file.close()
+
+    def __add__(self, other: "Stored") -> "Stored":
+        return self._of([*self.places, *other.places])
+
+    def prepared(self, prepare: Callable[[str, int, Atoms], None]) -> "Stored":
+        """The same frames; `prepare` is called with the file's name, the frame's number in it and each frame that is
+        read, which it may change."""
+        return self._of([(*place[:3], prepare) for place in self.places])
+
+    def _of(self, places: list) -> "Stored":
+        part = Stored(())
+        part.places = places
+        return part
 
 
-def _places(path: Path) -> Iterable[tuple[int, int]]:
-    """(first byte, bytes) of each frame."""
-    first, number = 0, 0
-    with open(path, "rb") as file:
-        while line := file.readline():
-            if not line.strip():
-                return  # blank lines at the end
-            try:
-                lines = int(line) + 1
-            except ValueError:
-                start = line[:40].decode(errors="replace").strip()
-                raise UserError(
-                    f"{path}: not readable as extended XYZ (frame {number} starts with {start!r}, not with a number)"
-                ) from None
-            size = len(line)
-            for _ in range(lines):
-                line = file.readline()
-                if not line:
-                    raise UserError(f"{path}: not readable as extended XYZ (frame {number} ends too early)")
-                size += len(line)
-            yield first, size
-            first, number = first + size, number + 1
+def _read(file: BinaryIO, path: Path, number: int, place: Place, prepare: Callable | None) -> Atoms:
+    file.seek(place.first)
+    try:
+        atoms = parse(file.read(place.size).decode(), place.line)
+        if prepare:
+            prepare(str(path), number, atoms)
+    except UnicodeDecodeError:
+        raise UserError(f"{path}, frame {number} from line {place.line}: is no text in UTF-8") from None
+    except UserError as error:
+        raise UserError(f"{path}, frame {number}: {error}") from error
+    return atoms
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, not a file of frames")
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
 
 
 def write(path: str | Path, frames: list[Atoms]) -> None:
@@ -122,9 +128,7 @@ def take(frames: Sequence[Atoms], indices: Sequence[int]) -> Sequence[Atoms]:
     """Some of the frames, stored ones as such."""
     if not isinstance(frames, Stored):
         return [frames[index] for index in indices]
-    part = frames[:0]
-    part.places = [frames.places[index] for index in indices]
-    return part
+    return frames._of([frames.places[index] for index in indices])
 
 
 def geometry_hash(atoms: Atoms) -> str:

@@ -6,7 +6,7 @@ Rules, status, explain, usage and the report take names of files from here and n
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,10 @@ STAGES = (
     Stage("export_labels", (LABELS,), (), _ALL),
     Stage("study", (STUDY, STUDY_TABLES), (), _ALL),
 )
+# What stands in a run's folder, the folders of generations (gen_000) aside.
+FOLDERS = {template.split("/")[0] for stage in STAGES for template in stage.outputs} - {"gen_{gen}"} | {
+    "logs", "benchmarks", "preflight",
+}  # fmt: skip
 BY_RULE = {stage.rule: stage for stage in STAGES}
 # Rules whose jobs are named by generation first: for what a generation took.
 BY_GENERATION = tuple(stage.rule for stage in STAGES if stage.jobs[:1] == ("gen",))
@@ -225,8 +229,3 @@ def box(system: str, replicate: int | str = 1) -> str:
 def system_of(box: str) -> str:
     """The system that a box is of."""
     return box.partition(".")[0]
-
-
-def fill(templates: str | Iterable[str], **values: Any) -> list[str]:
-    """Templates with their wildcards filled in."""
-    return [template.format(**values) for template in ([templates] if isinstance(templates, str) else templates)]

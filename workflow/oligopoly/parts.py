@@ -75,7 +75,7 @@ class Registry(Mapping[str, str], Generic[S]):
 
     def read(self, block: Mapping[str, Any]) -> S:
         """Settings of a part from what `model_dump` made of them."""
-        return self.settings(block["kind"]).model_validate(block, context=DUMPED)
+        return self.read_one(block["kind"], block)
 
     def read_one(self, kind: str, block: Mapping[str, Any]) -> S:
         """The same of a block that stands under the name of its kind."""
@@ -94,7 +94,7 @@ class Registry(Mapping[str, str], Generic[S]):
                 self._kind,
                 custom_error_type="kind",
                 custom_error_message="Input should be {expected}",
-                custom_error_context=_Context(expected=expected),
+                custom_error_context=_Context(expected=expected, kinds=tuple(self)),
             ),
         ]
 

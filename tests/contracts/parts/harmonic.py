@@ -23,6 +23,7 @@ from oligopoly.errors import UserError
 from oligopoly.files import write_text
 from oligopoly.md.engine import Computed
 from oligopoly.md.external import External
+from oligopoly.md.hardware import ONE_CORE
 from oligopoly.potentials.contract import check_choice, known, predictions, require
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.potentials.uncertainty import NONE
@@ -87,9 +88,10 @@ class HarmonicPotential:
         require(self.manifest, uncertainty)
         return predictions(self.springs, known(self.manifest, frames))
 
-    def engine(self, uncertainty=NONE, choice="auto", threads=1) -> External:
+    def engine(self, uncertainty=NONE, choice="auto", hardware=ONE_CORE) -> External:
         require(self.manifest, uncertainty.kind)
         check_choice(choice, ("built-in",))
+        hardware.of_one_process()  # whose threads have nothing to do here
         return External(lambda: self.springs, self.manifest.paths())
 
     def score(self, atoms, kind) -> None:

@@ -15,7 +15,7 @@ from pydantic import Field
 from oligopoly.errors import UserError
 from oligopoly.plotting.shown import NAMES, Shown, Table
 from oligopoly.properties import statistics
-from oligopoly.properties.contract import ENGINES, Check, Context, PropertySettings, Run, allowed
+from oligopoly.properties.contract import ENGINES, Check, Context, Number, PropertySettings, Run, allowed
 
 FEW = 5  # independent samples, of fewer of which no error is known
 
@@ -52,7 +52,7 @@ class Pressure:
         """What the two say about each other; a difference that the runs are too short to know is neither."""
         deviation = learned["value"] - reference["value"]
         sigma = float(np.hypot(learned["error"], reference["error"]))
-        limit, passed = allowed(deviation, sigma, self.settings.tolerance_bar, context.sigmas)
+        limit, passed = allowed(deviation, sigma, self.settings.tolerance_bar)
         known = min(learned["effective_samples"], reference["effective_samples"]) >= FEW
         return {
             "deviation_bar": deviation,
@@ -68,6 +68,10 @@ class Pressure:
         c = found["comparison"]
         said = f"{c['deviation_bar']:+.0f} ± {c['sigma_bar']:.0f} bar"
         return [Check("pressure", "pressure", said, f"within {c['allowed_bar']:.0f} bar", c["passed"])]
+
+    def numbers(self, measured: dict[str, Any], units: int) -> Iterable[Number]:
+        """What is worth drawing against chain length, for chains of `units` repeat units."""
+        return [Number("pressure", "bar", measured["value"], measured["error"], measured["effective_samples"] >= FEW)]
 
     def overview(self, everything: dict[str, dict[str, Any]]) -> Iterable[Shown]:
         """A table of all systems."""

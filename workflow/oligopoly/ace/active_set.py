@@ -6,17 +6,19 @@ Source: E. V. Podryabinkin, A. V. Shapeev, Comput. Mater. Sci. 140, 171 (2017); 
 Matrix Methods (2010), p. 247; for ACE: Y. Lysogorskiy et al., Phys. Rev. Mater. 7, 043801 (2023).
 """
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numba
 import numpy as np
 import scipy.linalg
 from ase import Atoms
 
+from oligopoly.ace import fingerprint
 from oligopoly.ace.design import Design
 from oligopoly.ace.potential import Potential
 from oligopoly.errors import UserError
@@ -32,9 +34,11 @@ _NEAR = 4  # rows that take part in the exchanges of one round, for each functio
 
 @dataclass
 class ActiveSet:
-    """`inverse[element]` = A^-1, (functions, functions), columns in the order of `Potential.functions`."""
+    """`inverse[element]` = A^-1, (functions, functions), columns in the order of `Potential.functions`. `fit`:
+    fingerprint of the potential that it was built for, None where it is not known."""
 
     inverse: dict[str, np.ndarray]
+    fit: str | None = None
 
     @property
     def elements(self) -> list[str]:
@@ -49,25 +53,34 @@ class ActiveSet:
         return np.linalg.inv(self.inverse[element])
 
     def write(self, path: str | Path) -> None:
-        """Write pacemaker's `.asi`: an npz with one inverse per element."""
-        with atomic(path) as temporary, open(temporary, "wb") as stream:
-            inverse: dict[str, Any] = self.inverse
-            np.savez(stream, **inverse)
+        """Write pacemaker's `.asi`: an npz with one inverse per element, `fit` in the comment of the archive, where
+        pacemaker and LAMMPS do not look."""
+        with atomic(path) as temporary:
+            with open(temporary, "wb") as stream:
+                inverse: dict[str, Any] = self.inverse
+                np.savez(stream, **inverse)
+            if self.fit:
+                with ZipFile(temporary, "a") as archive:
+                    archive.comment = f"fit {self.fit}".encode()
 
     @classmethod
     def read(cls, path: str | Path) -> "ActiveSet":
         """Read an `.asi`. Raises UserError when it is not one of a linear potential."""
         try:
             with np.load(path) as content:
-                inverse = {str(element): np.ascontiguousarray(content[element]) for element in content}
+                inverse = {str(element): np.ascontiguousarray(content[element], dtype=float) for element in content}
+            with ZipFile(path) as archive:
+                said = archive.comment.decode(errors="replace").split()
         except FileNotFoundError:
             raise UserError(f"There is no active set {path}.") from None
-        except (ValueError, OSError, EOFError, BadZipFile) as error:
+        except (ValueError, TypeError, AttributeError, OSError, EOFError, BadZipFile, zlib.error) as error:
             raise UserError(f"{path} is not an active set (an npz with one matrix per element): {error}") from error
         for element, matrix in inverse.items():
             if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
                 raise UserError(f"{path}: the matrix of {element} has the shape {matrix.shape}; it must be square.")
-        return cls(inverse)
+            if not np.isfinite(matrix).all():
+                raise UserError(f"{path}: the matrix of {element} has numbers that are not finite.")
+        return cls(inverse, said[1] if len(said) == 2 and said[0] == "fit" else None)
 
 
 def build(potential: Potential, frames: Iterable[Atoms], design: Design | None = None) -> ActiveSet:
@@ -89,7 +102,8 @@ def build(potential: Potential, frames: Iterable[Atoms], design: Design | None =
                 squares[element] = rows[maxvol(rows, start=np.arange(rows.shape[1]))]
     for element, columns in design.slices.items():
         squares.setdefault(element, _UNSEEN * np.eye(columns.stop - columns.start))
-    return ActiveSet({element: np.linalg.inv(squares[element]) for element in design.elements})
+    inverse = {element: np.linalg.inv(squares[element]) for element in design.elements}
+    return ActiveSet(inverse, fingerprint.of(potential))
 
 
 def extend(active: np.ndarray, candidates: np.ndarray) -> np.ndarray:

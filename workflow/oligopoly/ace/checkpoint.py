@@ -6,6 +6,7 @@ ZBL core may shrink meanwhile: they lie below all distances of those frames, who
 
 import dataclasses
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -13,6 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from oligopoly.ace.potential import BasisFunction, Bond, Potential
+from oligopoly.ace.potential_text import understood
 from oligopoly.ace.regression import Factor
 from oligopoly.errors import UserError
 from oligopoly.files import atomic
@@ -27,7 +29,8 @@ class Checkpoint:
 
     `recipe`: settings by name that the rows depend on. `basis`: the potential without coefficients. `E0` (eV) was taken
     off the energies. `ridge` (unknowns,) is the prior that the fit ended with, `factors` those of its error bars.
-    `chosen_from`: number of training frames there were when the functions were chosen by data.
+    `chosen_from`: number of training frames there were when the functions were chosen by data. `fit`: fingerprint of
+    the potential that came of it.
     """
 
     factor: Factor
@@ -39,6 +42,7 @@ class Checkpoint:
     ridge: np.ndarray
     factors: dict[str, float]
     chosen_from: int = 0
+    fit: str | None = None
 
     def why_not(self, recipe: dict, digests: list[bytes]) -> str | None:
         """Why the rows cannot serve for frames with these digests, in words; None if they can."""
@@ -60,6 +64,7 @@ class Checkpoint:
             "E0": self.E0,
             "factors": self.factors,
             "chosen_from": self.chosen_from,
+            "fit": self.fit,
         }
         upper = np.triu_indices(self.factor.r.shape[0])
         with atomic(path) as temporary, open(temporary, "wb") as stream:
@@ -75,14 +80,17 @@ class Checkpoint:
             with np.load(path) as content:
                 packed, rows, ridge = content["r"], int(content["rows"]), content["ridge"]
                 facts = json.loads(str(content["facts"]))
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        except (OSError, EOFError, TypeError, ValueError, KeyError, AttributeError, BadZipFile, zlib.error) as error:
             raise UserError(f"{path} is not the factor of an earlier fit: {error}") from error
+        if not (np.isfinite(packed).all() and np.isfinite(ridge).all()):
+            raise UserError(f"{path}: has numbers that are not finite")
         size = int(np.sqrt(2 * len(packed)))
         r = np.zeros((size, size), order="F")
         r[np.triu_indices(size)] = packed
-        return cls(
-            Factor(r, rows), facts["frames"], facts["digest"], facts["recipe"], _from_json(facts["basis"]),
-            facts["E0"], ridge, facts["factors"], facts.get("chosen_from", 0),
+        with understood(path, "factor of an earlier fit"):
+            return cls(
+                Factor(r, rows), facts["frames"], facts["digest"], facts["recipe"], _from_json(facts["basis"]),
+            facts["E0"], ridge, facts["factors"], facts.get("chosen_from", 0), facts.get("fit"),
         )  # fmt: skip
 
 

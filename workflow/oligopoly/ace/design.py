@@ -18,7 +18,7 @@ import numpy as np
 import vesin
 from ase import Atoms
 
-from oligopoly.ace import radial, repulsion
+from oligopoly.ace import compilation, radial, repulsion
 from oligopoly.ace.coupling import invariant
 from oligopoly.ace.design_kernel import kernel
 from oligopoly.ace.potential import BasisFunction, Potential
@@ -74,6 +74,7 @@ class Design:
     """
 
     def __init__(self, potential: Potential):
+        compilation.announce(kernel)
         self.potential = potential
         self.elements = list(potential.elements)
         self.functions: list[BasisFunction] = []

@@ -16,8 +16,10 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly.accuracy import labels
+from oligopoly.ace import fingerprint
 from oligopoly.ace.checkpoint import Checkpoint
 from oligopoly.ace.design import Design
+from oligopoly.ace.potential import Potential
 from oligopoly.ace.regression import Posterior, Problem
 from oligopoly.progress import Progress
 
@@ -45,9 +47,11 @@ class ErrorBars:
     energy_factor: float = 1.0
 
     @classmethod
-    def load(cls, path: str | Path) -> "ErrorBars":
-        """From the `.factor.npz` of a fit. Raises UserError for a file that is none."""
+    def load(cls, path: str | Path, potential: Potential | None = None) -> "ErrorBars":
+        """From the `.factor.npz` of a fit. Raises UserError for a file that is none, or not of `potential`."""
         left = Checkpoint.load(path)
+        if potential is not None:
+            fingerprint.check(potential, left.fit, path, "error bars")
         posterior = Problem(left.factor).posterior(left.ridge)
         return cls(Design(left.basis), posterior, left.E0, left.factors["force"], left.factors["energy"])
 

@@ -14,7 +14,7 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 from threadpoolctl import ThreadpoolController
 
-from oligopoly.ace import kernel, neighbours, terms
+from oligopoly.ace import compilation, fingerprint, kernel, neighbours, terms
 from oligopoly.ace.active_set import ActiveSet
 from oligopoly.ace.grade import Grader
 from oligopoly.ace.potential import Potential
@@ -50,6 +50,7 @@ class Evaluator:
     def __init__(self, potential, active_set=None, threads: int = 1, skin: float = 0.5):
         if isinstance(potential, (str, Path)):
             potential = read(potential)
+        compilation.announce(kernel.evaluate)
         self.potential = potential
         self.elements = list(potential.elements)
         self.skin = skin
@@ -114,6 +115,8 @@ class Evaluator:
         """Energies (N,), forces (N, 3) and virial (3, 3). `use_invariants(atoms, element, values)` is called with
         the B-basis functions of a part of the atoms, all of one element, at a time."""
         positions = np.ascontiguousarray(positions, dtype=float)
+        if not len(positions):
+            raise UserError("There are no atoms to evaluate.")
         pbc = _NONE if pbc is None else np.asarray(pbc, dtype=bool)
         if pbc.shape != (3,):
             pbc = np.array(np.broadcast_to(pbc, 3))
@@ -366,7 +369,8 @@ def _inverses(active_set, potential, counts: list[int]) -> list[np.ndarray]:
     if not isinstance(potential, Potential):
         raise UserError("An active set belongs to a B-basis: give the .yaml file of the potential, not the .yace.")
     if isinstance(active_set, (str, Path)):
-        active_set = ActiveSet.read(active_set)
+        path, active_set = active_set, ActiveSet.read(active_set)
+        fingerprint.check(potential, active_set.fit, path, "extrapolation grade")
     active_set = getattr(active_set, "inverse", active_set)
     if set(active_set) != set(potential.elements):
         raise UserError(

@@ -14,7 +14,7 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly.accuracy import Labels, predictions, record
-from oligopoly.ace import active_set, elimination, functions, yace
+from oligopoly.ace import active_set, elimination, fingerprint, functions, yace
 from oligopoly.ace.checkpoint import Checkpoint
 from oligopoly.ace.design import Design
 from oligopoly.ace.error_bars import ErrorBars
@@ -218,6 +218,7 @@ def fit(
         posterior.ridge,
         factors,
         chosen_from,
+        fingerprint.of(potential),
     ).save(beside(prefix, ".factor.npz"))
     members = posterior.mean + bars.force_factor * (posterior.draw(committee, _seed(found)) - posterior.mean)
     for number, coefficients in enumerate(members, start=1):

@@ -6,18 +6,19 @@ Mater. 7, 97 (2021)). Energies in eV, lengths in Angstrom.
 """
 
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from oligopoly.ace import fingerprint
 from oligopoly.ace.coupling import complete, couple
+from oligopoly.ace.potential_text import load, understood
 from oligopoly.errors import UserError
 from oligopoly.files import atomic
 
+RADIAL_FUNCTIONS = ("ChebExpCos", "ChebLinear", "ChebPow", "SBessel")  # see `radial`
 INNER_CUTOFFS = ("distance", "zbl", "density")
 EMBEDDING = "FinnisSinclairShiftedScaled"
 # pacemaker's defaults for keys that may be absent
@@ -111,6 +112,11 @@ def read_yaml(path: str | Path, linear_only: bool = True) -> Potential:
     other than 1, or several densities. Without `linear_only` it gives any potential's functions and
     radial bases, which is all that active sets are about, with the coefficients of the first density.
     """
+    with understood(path, "B-basis file of ACE"):
+        return _read_yaml(path, linear_only)
+
+
+def _read_yaml(path: str | Path, linear_only: bool) -> Potential:
     text = load(path)
     if not isinstance(text, dict) or "species" not in text or "global" not in text:
         raise UserError(f"{path}: not a pacemaker B-basis file: `global` and `species` are missing.")
@@ -150,22 +156,13 @@ def read_yaml(path: str | Path, linear_only: bool = True) -> Potential:
         metadata=metadata,
     )
     validate(potential, str(path))
+    fingerprint.unchanged(potential, str(path))
     return potential
 
 
-def load(path: str | Path) -> dict:
-    """The YAML of a potential file, with number formats as yaml-cpp writes them and tuples as keys."""
-    try:
-        with open(path) as stream:
-            return yaml.load(stream, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from error
-
-
-def is_linear(path: str | Path) -> bool:
-    """Whether oligopoly's own evaluator can run the potential in a `.yaml` or `.yace` file."""
-    text = load(path)
-    if Path(path).suffix == ".yace":
+def is_linear(text: Any, suffix: str) -> bool:
+    """Whether oligopoly's own evaluator can run the potential of a `.yaml` or `.yace` file with this content."""
+    if suffix == ".yace":
         embeddings = [(e["ndensity"], e["FS_parameters"]) for e in text["embeddings"].values()]
     else:
         single = [block for block in text["species"] if len(set(block["speciesblock"].split())) == 1]
@@ -245,38 +242,17 @@ def _function(entry: dict, where: str) -> BasisFunction:
     return function
 
 
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_SafeLoader):
-    """YAML where 1e-05 is a number (YAML 1.1 asks for a dot) and [0, 1] may be a key."""
-
-    def construct_mapping(self, node, deep=False):
-        pairs = [(self.construct_object(k, True), self.construct_object(v, True)) for k, v in node.value]
-        return {tuple(k) if isinstance(k, list) else k: v for k, v in pairs}
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
-    return loader.construct_mapping(node)
-
-
-def _number(loader: _Loader, node: yaml.ScalarNode) -> float:
-    return float(node.value)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_constructor("!number", _number)
-
-
-_Loader.add_implicit_resolver("!number", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
-
-
 # ------------------------------------------------------------------------------------- validation
 
 
 def validate(potential: Potential, where: str) -> None:
     """Raise `UserError` if pacemaker would refuse the potential (functions beyond their radial basis,
     mirror pairs that differ, mixed inner cutoffs)."""
+    require_sound(potential.bonds, potential.E0, where)
+    for element, functions in potential.functions.items():
+        for number, f in enumerate(functions):
+            if not np.isfinite(f.c):
+                raise UserError(f"{where}: the coefficient of function {number} of {element} is not finite.")
     for (a, b), bond in potential.bonds.items():
         if bond.inner_cutoff_type not in INNER_CUTOFFS:
             raise UserError(
@@ -304,6 +280,23 @@ def validate(potential: Potential, where: str) -> None:
                     )
 
 
+def require_sound(bonds: dict[tuple[str, str], Bond], E0: dict[str, float], where: str) -> None:
+    """Raise `UserError` for a radial basis that is not known, and for numbers that cannot be."""
+    for (a, b), bond in bonds.items():
+        if bond.radbase not in RADIAL_FUNCTIONS:
+            raise UserError(
+                f"{where}: radbase '{bond.radbase}' of {a}-{b} is not one of {', '.join(RADIAL_FUNCTIONS)}."
+            )
+        for name, value in vars(bond).items():
+            if not isinstance(value, str) and not np.isfinite(np.asarray(value, dtype=float)).all():
+                raise UserError(f"{where}: {name} of {a}-{b} is not finite.")
+        if not 0 < bond.rcut < 1000:
+            raise UserError(f"{where}: the cutoff of {a}-{b} is {bond.rcut:g} A.")
+    for element, energy in E0.items():
+        if not np.isfinite(energy):
+            raise UserError(f"{where}: E0 of {element} is not finite.")
+
+
 def _same(a: Bond, b: Bond) -> bool:
     left, right = dict(vars(a)), dict(vars(b))
     return bool(np.array_equal(left.pop("radcoefficients"), right.pop("radcoefficients"))) and left == right
@@ -320,12 +313,11 @@ def write_yaml(potential: Potential, path: str | Path) -> None:
     """
     validate(potential, str(path))
     lines = []
-    metadata = dict(potential.metadata)
+    metadata = dict(potential.metadata) | {"fit": fingerprint.of(potential)}
     if any(potential.E0.values()):
         metadata["E0"] = json.dumps({e: float(v) for e, v in potential.E0.items()})
-    if metadata:
-        lines.append("metadata:")
-        lines += [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in metadata.items()]
+    lines.append("metadata:")
+    lines += [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in metadata.items()]
     lines += ["global:", f"  DeltaSplineBins: {number_text(potential.delta_spline_bins)}", "species:"]
     for name, functions in _blocks(potential):
         lines.append(f"  - speciesblock: {' '.join(name)}")

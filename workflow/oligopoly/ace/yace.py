@@ -4,24 +4,27 @@ Each function is a sum over explicit products of atomic base functions, Re sum_m
 A_{mu_t n_t l_t m_t}. B-basis functions that differ only in their internal couplings are one here.
 """
 
+import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from oligopoly.ace import coupling
+from oligopoly.ace import coupling, fingerprint
 from oligopoly.ace.potential import (
     DRHO_CORE_CUT,
     EMBEDDING,
     RHO_CORE_CUT,
     Bond,
     Potential,
-    load,
     require_linear,
     require_pair_core,
+    require_sound,
 )
 from oligopoly.ace.potential import number_text as text
+from oligopoly.ace.potential_text import load, understood
 from oligopoly.errors import UserError
 from oligopoly.files import atomic
 
@@ -72,6 +75,12 @@ def expand(potential: Potential) -> CTilde:
 
 def read(path: str | Path) -> CTilde:
     """Read a `.yace` file; raises `UserError` if it is not one or not linear."""
+    with understood(path, ".yace file"):
+        return _read(path)
+
+
+def _read(path: str | Path) -> CTilde:
+    _whole(path)
     content = load(path)
     if not isinstance(content, dict) or not {"elements", "bonds", "functions"} <= content.keys():
         raise UserError(f"{path}: not a .yace file: `elements`, `bonds` and `functions` are needed.")
@@ -86,11 +95,17 @@ def read(path: str | Path) -> CTilde:
         elements[index]: [_function(entry, elements) for entry in entries]
         for index, entries in content["functions"].items()
     }
+    for element, its in functions.items():
+        for number, f in enumerate(its):
+            if not np.isfinite([c for _, c in f.terms]).all():
+                raise UserError(f"{path}: a coefficient of function {number} of {element} is not finite.")
+    E0 = dict(zip(elements, (float(x) for x in content["E0"]), strict=True))
+    require_sound(bonds, E0, str(path))
     return CTilde(
         elements=elements,
         bonds=bonds,
         functions={e: functions.get(e, []) for e in elements},
-        E0=dict(zip(elements, (float(x) for x in content["E0"]), strict=True)),
+        E0=E0,
         delta_spline_bins=float(content["deltaSplineBins"]),
     )
 
@@ -154,8 +169,24 @@ def write(potential: Potential | CTilde, path: str | Path) -> None:
                 f"ms_combs: {text([m for ms, _ in f.terms for m in ms])}, "
                 f"ctildes: {text([c for _, c in f.terms])}}}"
             )
+    content = "\n".join(lines) + "\n"
+    if isinstance(potential, Potential):
+        content = f"# fit {fingerprint.of(potential)}, text {_digest(content)}\n{content}"
     with atomic(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+        temporary.write_text(content)
+
+
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _whole(path: str | Path) -> None:
+    head, _, content = Path(path).read_text(errors="replace").partition("\n")
+    said = re.fullmatch(r"# fit [0-9a-f]{16}, text ([0-9a-f]{16})", head)
+    if said and said[1] != _digest(content):
+        raise UserError(
+            f"{path}: was changed or cut since it was written; if the change is meant, take its first line out"
+        )
 
 
 def _bond_text(bond: Bond) -> str:

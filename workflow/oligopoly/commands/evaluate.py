@@ -1,7 +1,7 @@
 """`oligopoly evaluate`."""
 
 import argparse
-import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,27 +9,24 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly import frames as frame_files
-from oligopoly.commands.references import check_keys, rename
+from oligopoly.commands import outputs
+from oligopoly.commands.references import labelled
 from oligopoly.commands.tables import print_errors
 from oligopoly.errors import UserError
-from oligopoly.files import write_text
+from oligopoly.files import as_json, write_text
 from oligopoly.potentials.uncertainty import first_of
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Energies, forces, stress and uncertainty of frames; errors where references are given."""
-    from oligopoly.accuracy import errors, labels
+    from oligopoly.accuracy import beyond_spread, errors
     from oligopoly.potentials.registry import open_potential
     from oligopoly.progress import Progress
 
     potential = open_potential(options.potential, options.active_set)
     manifest = potential.manifest
-    frames = frame_files.read(options.frames)
-    if not frames:
-        raise UserError(f"{options.frames}: no frames in this file.")
-    for atoms in frames:
-        rename(atoms, options)
-    check_keys(frames, options, options.frames)
+    outputs.check(options.output, [options.frames, options.potential])
+    frames = list(labelled([options.frames], options, needed=False))
     by_manifest = Path(options.potential).suffix == ".json"
     if by_manifest and options.active_set is not None:
         raise UserError(f"--active-set: goes with a bare .yaml; {options.potential} names its own: leave it out.")
@@ -38,10 +35,14 @@ def evaluate(options: argparse.Namespace) -> None:
         kind = "none"
     bars = _error_bars(options, manifest)
     key = "ACE" if manifest.kind in ("ace", "pace") else manifest.kind.upper()
-    predictions, wrote = [], [f"{key}_energy", f"{key}_forces"]
+    predictions = []
     progress = Progress(len(frames), "evaluate", "frames")
     known = _known(frames, options, manifest.species)
-    for atoms, found in zip(frames, potential.predict(known, kind, options.threads), strict=True):
+    for number, (atoms, found) in enumerate(zip(frames, potential.predict(known, kind, options.threads), strict=True)):
+        if not (np.isfinite(found.energy) and np.isfinite(found.forces).all()):
+            raise UserError(
+                f"{options.frames}, frame {number}: {options.potential} gives an energy or forces that are not finite"
+            )
         predictions.append(found)
         atoms.info[f"{key}_energy"] = found.energy
         atoms.arrays[f"{key}_forces"] = np.asarray(found.forces)
@@ -58,16 +59,6 @@ def evaluate(options: argparse.Namespace) -> None:
             atoms.arrays[f"{key}_forces_std"] = deviations.forces
         progress.update()
     summary = errors(frames, predictions)
-    for atoms in frames:
-        reference = labels(atoms)
-        atoms.calc = None
-        # what ASE read into a calculator would be lost on writing
-        if reference.energy is not None:
-            atoms.info["REF_energy"] = reference.energy
-        if reference.forces is not None:
-            atoms.arrays["REF_forces"] = reference.forces
-        if reference.stress is not None:
-            atoms.info["REF_stress"] = reference.stress
     frame_files.write(options.output, frames)
     wrote = sorted({name for atoms in frames for name in (*atoms.info, *atoms.arrays) if name.startswith(f"{key}_")})
     print(f"wrote {options.output}: {', '.join(wrote)}")
@@ -75,17 +66,22 @@ def evaluate(options: argparse.Namespace) -> None:
         print("no references in the frames, so no errors")
         return
     errors_file = Path(options.output).with_suffix(".errors.json")
-    write_text(errors_file, json.dumps(summary, indent=1) + "\n")
+    write_text(errors_file, as_json(summary))
     print_errors({"errors": summary})
     print(f"wrote {errors_file}")
+    for sentence in beyond_spread(summary["all"], frames):
+        print(f"oligopoly: {options.potential} does not describe {options.frames}: {sentence}", file=sys.stderr)
 
 
 def _error_bars(options: argparse.Namespace, manifest):
     from oligopoly.ace.error_bars import ErrorBars
+    from oligopoly.ace.potential import read_yaml
 
     if options.error_bars is None:
         return None
-    return ErrorBars.load(options.error_bars or manifest.path("checkpoint"))
+    path = manifest.path("potential")
+    potential = read_yaml(path) if path.suffix != ".yace" else None
+    return ErrorBars.load(options.error_bars or manifest.path("checkpoint"), potential)
 
 
 def _known(frames: list[Atoms], options: argparse.Namespace, species: list[str]) -> Iterator[Atoms]:
@@ -105,7 +101,7 @@ def add_to(commands: argparse._SubParsersAction, keys: argparse.ArgumentParser) 
         "evaluate", parents=[keys], help=(evaluate.__doc__ or "").splitlines()[0], description=evaluate.__doc__
     )
     two.add_argument("potential", help="manifest.json, or a bare .yaml or .yace")
-    two.add_argument("frames", help="extended XYZ")
+    two.add_argument("frames", help="extended XYZ, or what else ASE reads")
     two.add_argument("--active-set", metavar="FILE", help=".asi of a bare .yaml; adds the extrapolation grade per atom")
     two.add_argument(
         "--error-bars", metavar="FILE", nargs="?", const="",

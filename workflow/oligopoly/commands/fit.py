@@ -1,20 +1,29 @@
 """`oligopoly fit`."""
 
 import argparse
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ase import Atoms
+
+from oligopoly.accuracy import beyond_spread
+from oligopoly.commands import outputs
+from oligopoly.commands.exit_codes import DONE, NOTHING
 from oligopoly.commands.numbers import integers, positive, positive_integer
 from oligopoly.commands.references import labelled
 from oligopoly.commands.tables import print_errors
 
 
-def fit(options: argparse.Namespace) -> None:
+def fit(options: argparse.Namespace) -> int:
     """Train a potential and say how good it is."""
     from oligopoly.ace.fit import fit as fit_potential
     from oligopoly.potentials.manifest import sha256
     from oligopoly.trainers import ace
+    from oligopoly.trainers.registry import write_manifest
 
+    outputs.prefix(options.output)
     train = labelled(options.train, options)
     test = labelled([options.test], options) if options.test else []
     prefix = Path(options.output)
@@ -30,11 +39,20 @@ def fit(options: argparse.Namespace) -> None:
     ]
     made = ace.manifest(settings, sorted(result["functions_per_element"]), files, members)
     dataset = sha256(options.train[0]) if len(options.train) == 1 else None
-    written = made.model_copy(update={"trainer": settings.model_dump(mode="json"), "dataset": dataset})
-    written.write(prefix.with_name(f"{prefix.name}.manifest.json"))
+    write_manifest(made, settings, dataset, prefix.with_name(f"{prefix.name}.manifest.json"))
     sizes = ", ".join(f"{element} {count}" for element, count in result["functions_per_element"].items())
     print(f"functions per element: {sizes}; {result['rows']} rows; {result['seconds']['total']:.0f} s")
-    print_errors({name: result[name] for name in ("train", "test") if result[name]["all"]["frames"]})
+    parts = {name: result[name] for name in ("train", "test") if result[name]["all"]["frames"]}
+    count = sum(result["functions_per_element"].values())
+    if count >= result["rows"]:
+        print(
+            f"oligopoly: {count} functions from {result['rows']} rows: they can pass through every label, so errors "
+            "on the training frames mean nothing and are not shown; give more frames or fewer --functions",
+            file=sys.stderr,
+        )
+        del parts["train"]
+    if parts:
+        print_errors(parts)
     bars = result["calibration"]
     if "force" in bars:
         print(
@@ -44,6 +62,16 @@ def fit(options: argparse.Namespace) -> None:
     more = f", {prefix}.member_*.yaml and .yace ({options.committee})" if options.committee else ""
     names = ("yaml", "yace", "asi", "factor.npz", "manifest.json", "metrics.json", "predictions.npz")
     print("wrote " + ", ".join(f"{prefix}.{name}" for name in names) + more)
+    return _describes(parts, {"train": train, "test": test})
+
+
+def _describes(parts: Mapping[str, dict], frames: Mapping[str, Sequence[Atoms]]) -> int:
+    """The exit code: whether errors stay within the spread of what is to be described; sentences say where not."""
+    part = "test" if "test" in parts else "train"
+    said = beyond_spread(parts[part]["all"], frames[part]) if part in parts else []
+    for sentence in said:
+        print(f"oligopoly: the potential does not describe the {part} frames: {sentence}", file=sys.stderr)
+    return NOTHING if said else DONE
 
 
 def _settings(options: argparse.Namespace, kind: type) -> Any:
@@ -66,7 +94,9 @@ def _settings(options: argparse.Namespace, kind: type) -> Any:
 def add_to(commands: argparse._SubParsersAction, keys: argparse.ArgumentParser) -> None:
     """Add the command to the parser of `oligopoly`."""
     one = commands.add_parser("fit", parents=[keys], help=(fit.__doc__ or "").splitlines()[0], description=fit.__doc__)
-    one.add_argument("train", nargs="+", help="labelled frames, extended XYZ; frames of one atom give E0")
+    one.add_argument(
+        "train", nargs="+", help="labelled frames, extended XYZ or what else ASE reads; frames of one atom give E0"
+    )
     one.add_argument("--test", help="labelled frames held out")
     one.add_argument("-o", "--output", default="potential", metavar="PREFIX", help="default: potential")
     one.add_argument("--functions", type=positive_integer, default=300, help="per element, default 300")

@@ -1,4 +1,4 @@
-"""`oligopoly label`, `export-labels`, `import-labels`: labels for people with files of their own.
+"""`oligopoly label`, `import-labels`: labels for people with files of their own.
 
 The same function labels as in the workflow, into the same kind of store.
 """
@@ -7,16 +7,16 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-import yaml
-
-from oligopoly import frames as frame_files
+from oligopoly.commands import exit_codes, outputs, references
 from oligopoly.commands.numbers import positive_integer
+from oligopoly.commands.tables import print_first
 from oligopoly.errors import UserError
+from oligopoly.intake.references import unlabelled
 
 LIMITS = ("min_distance", "max_bond", "max_force", "max_net_force")
 
 
-def label(options: argparse.Namespace) -> None:
+def label(options: argparse.Namespace) -> int:
     """Reference energies and forces of frames, through a store, so that nothing is computed twice."""
     from oligopoly.config.load import check_label
     from oligopoly.labelers.outcomes import Outcome
@@ -27,9 +27,8 @@ def label(options: argparse.Namespace) -> None:
     from oligopoly.labelling.walltime import seconds_left
     from oligopoly.systems.topology import Topology
 
-    frames = frame_files.read(options.frames)
-    if not frames:
-        raise UserError(f"{options.frames}: no frames in this file.")
+    outputs.check(options.output, [options.frames, options.data, options.system, options.settings])
+    frames = unlabelled(options.frames)
     settings = check_label({"labeler": _labeler(options)}, options.settings or "--labeler")
     labeler = settings.labeler.model_dump()
     settings.labeler.check({symbol for atoms in frames for symbol in atoms.symbols})
@@ -50,28 +49,10 @@ def label(options: argparse.Namespace) -> None:
     )
     done = sum(verdict.outcome is Outcome.LABELLED for verdict in verdicts)
     print(f"wrote {options.output}: {done} of {len(verdicts)} frames with labels; what became of each: {outcomes}")
+    return exit_codes.of(done, len(verdicts))
 
 
-def export_labels(options: argparse.Namespace) -> None:
-    """All labels of a store, as extended XYZ."""
-    from oligopoly.labelling.exchange import export
-    from oligopoly.labelling.store import Store
-    from oligopoly.labelling.theory import name_of
-
-    _existing(options.store)
-    store = Store(options.store)
-    if options.method:
-        there = sorted({name_of(record.settings) for record in store.records()})
-        if options.method not in there:
-            names = ", ".join(f"'{name}'" for name in there) or "nothing at all"
-            raise UserError(f"{options.store}: holds no labels of '{options.method}', but of {names}")
-    counts = export(store, options.output, {options.method} if options.method else None)
-    print(f"wrote {options.output}: " + (", ".join(f"{n} of {name}" for name, n in counts.items()) or "no labels"))
-    if len(counts) > 1:
-        print("these are several levels of theory, which cannot be learned together: --method exports one of them")
-
-
-def import_labels(options: argparse.Namespace) -> None:
+def import_labels(options: argparse.Namespace) -> int:
     """Put labels that were computed elsewhere into a store, at the level of theory that they are of."""
     from oligopoly.config.load import check_label
     from oligopoly.labelers.registry import create
@@ -81,14 +62,21 @@ def import_labels(options: argparse.Namespace) -> None:
 
     labeler = check_label({"labeler": _labeler(options)}, options.settings or "--labeler").labeler.model_dump()
     settings = create(labeler, data=options.data, system=options.system).settings()
-    new, known, refused = bring_in(options.files, settings, Store(options.store))
-    for sentence in refused:
-        print(f"left out: {sentence}")
-    print(f"{options.store}: {new} new labels of {name_of(settings)}, {known} were there, {len(refused)} left out")
+    found = bring_in(options.files, settings, Store(options.store), references.asked(options), options.trust)
+    print_first("left out", found.refused)
+    print_first("contradicts the store", found.contradictions)
+    print(
+        f"{options.store}: {found.new} new labels of {name_of(settings)}, {found.known} were there, "
+        f"{len(found.refused)} left out, {len(found.contradictions)} contradict what is there"
+    )
+    good = found.new + found.known
+    return exit_codes.of(good, good + len(found.refused) + len(found.contradictions))
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
     """Add these commands to the parser of `oligopoly`."""
+    keys = argparse.ArgumentParser(add_help=False)
+    references.add_to(keys)
     theory = argparse.ArgumentParser(add_help=False)
     theory.add_argument("--labeler", required=True, metavar="KIND", help="classical, xtb, pyscf, ...")
     theory.add_argument(
@@ -101,7 +89,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     )
 
     one = commands.add_parser("label", parents=[theory], help=label.__doc__, description=label.__doc__)
-    one.add_argument("frames", help="extended XYZ")
+    one.add_argument("frames", help="extended XYZ, or what else ASE reads")
     one.add_argument(
         "-o", "--output", default="labelled.extxyz", metavar="FILE",
         help="default: labelled.extxyz; outcomes go to the same name with .outcomes.tsv",
@@ -109,36 +97,24 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     one.add_argument("--threads", type=positive_integer, default=1, help="cores to use, default 1")
     one.set_defaults(run=label)
 
-    two = commands.add_parser("export-labels", help=export_labels.__doc__, description=export_labels.__doc__)
-    two.add_argument("store", metavar="DIR", help="folder of the label store")
-    two.add_argument("-o", "--output", default="labels.extxyz", metavar="FILE", help="default: labels.extxyz")
-    two.add_argument("--method", metavar="NAME", help="one level of theory only, as REF_method names it")
-    two.set_defaults(run=export_labels)
-
-    three = commands.add_parser(
-        "import-labels", parents=[theory], help=import_labels.__doc__, description=import_labels.__doc__
+    two = commands.add_parser(
+        "import-labels", parents=[theory, keys], help=import_labels.__doc__, description=import_labels.__doc__
     )
-    three.add_argument("files", nargs="+", help="labelled extended XYZ, or output of VASP, Quantum ESPRESSO, ...")
-    three.set_defaults(run=import_labels)
+    two.add_argument(
+        "files", nargs="+", help="labelled extended XYZ, ASE's .traj or .db, or output of VASP, Quantum ESPRESSO, ..."
+    )
+    two.set_defaults(run=import_labels)
 
 
 def _labeler(options: argparse.Namespace) -> dict:
     settings: dict = {}
     if options.settings:
-        try:
-            settings = yaml.safe_load(Path(options.settings).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{options.settings}: not readable as YAML ({error})") from error
-        if not isinstance(settings, dict):
-            raise UserError(f"{options.settings}: must be a mapping of keys to values")
+        from oligopoly.config import strict
+
+        settings = strict.load(options.settings)
     if settings.get("kind", options.labeler) != options.labeler:
         raise UserError(f"{options.settings}: is for the labeler '{settings['kind']}', not '{options.labeler}'")
     for option in ("data", "system"):
         if options.labeler == "classical" and not getattr(options, option):
             raise UserError(f"--{option}: the classical labeler needs to know its force field's molecules")
     return {**settings, "kind": options.labeler}
-
-
-def _existing(folder: str) -> None:
-    if not Path(folder).is_dir():
-        raise UserError(f"{folder}: no such folder")

@@ -1,4 +1,16 @@
-"""Errors as a table on the terminal."""
+"""Errors as a table on the terminal, and long lists cut short."""
+
+from collections.abc import Sequence
+
+SHOWN = 20  # sentences of a kind
+
+
+def print_first(kind: str, sentences: Sequence[str]) -> None:
+    """A line for each of the first sentences, and how many more there are."""
+    for sentence in sentences[:SHOWN]:
+        print(f"{kind}: {sentence}")
+    if len(sentences) > SHOWN:
+        print(f"{kind}: {len(sentences) - SHOWN} more")
 
 
 def print_errors(parts: dict[str, dict]) -> None:

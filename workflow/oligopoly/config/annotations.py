@@ -27,7 +27,7 @@ def model_of(annotation: Any) -> type[BaseModel] | None:
 
 def of_entries(annotation: Any) -> Any:
     """The annotation of what a key holds by name; None for all other keys."""
-    return _bare(typing.get_args(annotation)[1]) if typing.get_origin(annotation) is dict else None
+    return bare(typing.get_args(annotation)[1]) if typing.get_origin(annotation) is dict else None
 
 
 def words(annotation: Any) -> list[str]:
@@ -43,5 +43,6 @@ def alternatives(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def _bare(annotation: Any) -> Any:
+def bare(annotation: Any) -> Any:
+    """Without what `Annotated` adds."""
     return getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation

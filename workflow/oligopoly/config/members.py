@@ -2,10 +2,12 @@
 
 import copy
 import itertools
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from oligopoly import layout
 from oligopoly.config.load import check
 from oligopoly.config.models import Config
 from oligopoly.config.renamed import current
@@ -19,6 +21,10 @@ FIXED = {
     "produce.runs": "outputs of a job cannot depend on the member",
     "study": "a study of studies is several configs",
 }
+
+
+MOST = 500  # members of one plan
+LONGEST = 150  # characters of the name of a member
 
 
 def members(config: Config, data: Mapping[str, Any], source: str = "config") -> dict[str, Config]:
@@ -47,9 +53,16 @@ def combinations(vary: Mapping[str, list[Any]], source: str = "config") -> dict[
                 raise UserError(f"{source}: study.vary: {key} cannot be varied: {why}")
             if fixed.startswith(key + "."):
                 raise UserError(f"{source}: study.vary: {key} cannot be varied as a whole, for {fixed} cannot: {why}")
+    count = math.prod(len(values) for values in vary.values())
+    if count > MOST:
+        raise UserError(f"{source}: study.vary: has {count} combinations, and at most {MOST} members are possible")
     found: dict[str, dict[str, Any]] = {}
     for values in itertools.product(*vary.values()):
         name = "-".join(_word(value) for value in values)
+        if name.lower() in layout.FOLDERS:
+            raise UserError(f"{source}: study.vary: a member would be called '{name}', as a folder of every run is")
+        if len(name) > LONGEST:
+            raise UserError(f"{source}: study.vary: a member would be called '{name[:60]}...': give shorter values")
         if name in found:
             raise UserError(f"{source}: study.vary: two members would be called '{name}': give values that read apart")
         found[name] = dict(zip(vary, values, strict=True))

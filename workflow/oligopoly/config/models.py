@@ -13,11 +13,11 @@ from oligopoly.config.exploration import Explore
 from oligopoly.config.production import Produce, Properties
 from oligopoly.forcefields.registry import FORCE_FIELDS
 from oligopoly.labelers.registry import LABELERS
-from oligopoly.md.state_points import Dynamics, Name, State, System
+from oligopoly.md.state_points import Dynamics, State, System
 from oligopoly.potentials.uncertainty import SCALES, Uncertainty
-from oligopoly.quantities import EnergyPerAtom, Force, Length, Pressure, Temperature, Time
+from oligopoly.quantities import Compression, Contact, EnergyPerAtom, Force, Temperature, Time
 from oligopoly.selectors.registry import SELECTORS
-from oligopoly.settings import Settings
+from oligopoly.settings import Apart, ExpandedPath, Name, Settings, Word
 from oligopoly.studies.registry import STUDIES
 from oligopoly.trainers.registry import TRAINERS
 
@@ -37,9 +37,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Equilibration(Dynamics):
     """21-step compression and decompression, Larsen et al., Macromolecules 44 (2011) 6944."""
 
-    scale: float = Field(1.0, gt=0, le=10, description="times the paper's durations, 1.56 ns in all")
+    scale: float = Field(1.0, ge=0.001, le=10, description="times the paper's durations, 1.56 ns in all")
     max_temperature: Temperature = Field("600 K", description="of the hot steps")
-    max_pressure: Pressure = Field("50000 atm", gt=0, description="of the most compressed step")
+    max_pressure: Compression = Field("50000 atm", description="of the most compressed step")
 
     def arguments(self, system: System) -> dict[str, float]:
         """Arguments of `systems.equilibrate.equilibrate`."""
@@ -59,7 +59,7 @@ class Reference(Dynamics):
 
     sample_every: Time = Field("200 fs", description="between stored frames")
     settle: Time = Field("2 ps", description="at each state point before sampling starts")
-    states: dict[Name, State] = Field(
+    states: Annotated[dict[Name, State], Apart] = Field(
         min_length=1,
         examples=[examples.STATES],
         description="state points by name. One must be npt at the system's own temperature and pressure: the density "
@@ -71,14 +71,16 @@ class Reference(Dynamics):
 class Clusters(Settings):
     """Finite clusters of whole molecules, cut out of periodic frames."""
 
-    sizes: list[Annotated[int, Field(ge=1)]] = Field([1, 2, 3, 4], description="molecules")
-    count: int = Field(100, ge=0, description="per system, over all sizes and states")
+    sizes: list[Annotated[int, Field(ge=1, le=1000)]] = Field(
+        [1, 2, 3, 4], min_length=1, max_length=100, description="molecules"
+    )
+    count: int = Field(100, ge=0, le=100_000, description="per system, over all sizes and states")
 
 
 class Contacts(Settings):
     """Pairs of molecules pushed together, so that the potential has no hole at short distance."""
 
-    pairs: int = Field(8, ge=0, description="pairs of molecules per system")
+    pairs: int = Field(8, ge=0, le=100_000, description="pairs of molecules per system")
     max_energy: EnergyPerAtom = Field("3 eV", description="highest rise of the pair's energy")
     learn: bool = Field(True, description="false: generation 0 does not learn from them, they only test")
 
@@ -86,11 +88,13 @@ class Contacts(Settings):
 class Pool(Settings):
     """Structures of generation 0."""
 
-    frames_per_state: int = Field(12, ge=0, description="periodic frames per state point")
+    frames_per_state: int = Field(12, ge=0, le=100_000, description="periodic frames per state point")
     clusters: Clusters = Clusters()
     contacts: Contacts = Contacts()
     learn_from: list[Name] | None = Field(
-        None, description="states that generation 0 learns from, the others only test; null: all of reference.states"
+        None,
+        min_length=1,
+        description="states that generation 0 learns from, the others only test; null: all of reference.states",
     )
     test_share: float = Field(0.2, gt=0, lt=0.9, description="held out for testing: the end of each trajectory")
 
@@ -104,12 +108,12 @@ class Label(Settings):
         description="frames: periodic frames (and some clusters); clusters: whole molecules cut out of them around the "
         "atom that the potential knows least; auto: clusters where the method knows no periodicity",
     )
-    molecules: int = Field(4, ge=1, description="in such a cluster")
-    store: str = Field(
+    molecules: int = Field(4, ge=1, le=1000, description="in such a cluster")
+    store: ExpandedPath = Field(
         "results/store", description="folder of the label store, shared by all runs: nothing is labelled twice"
     )
     chunks: int = Field(2, ge=1, le=500, description="label jobs per generation")
-    min_distance: Length = Field(
+    min_distance: Contact = Field(
         "0.5 A",
         description="closer atoms are not labelled (geometry overlap), whatever their elements; nor are those within "
         "0.6 of the sum of their covalent radii",
@@ -128,7 +132,8 @@ class Label(Settings):
     def _fits_labeler(self):
         if self.structures == "frames" and not self.labeler.periodic:
             raise ValueError(
-                f"structures: {self.labeler.kind} labels molecules in vacuum and no periodic frames: give clusters"
+                f"structures: given 'frames': {self.labeler.kind} labels molecules in vacuum and no periodic frames: "
+                "give clusters"
             )
         return self
 
@@ -141,14 +146,16 @@ class Label(Settings):
 class Assess(Settings):
     """The loop has converged when all of these hold."""
 
-    force_rmse_percent: float = Field(8.0, gt=0, description="on held-out frames, percent of the force RMS")
+    force_rmse_percent: float = Field(8.0, gt=0, le=1000, description="on held-out frames, percent of the force RMS")
     fresh_force_rmse_percent: float = Field(
-        12.0, gt=0, description="the same on structures just selected, before training on them"
+        12.0, gt=0, le=1000, description="the same on structures just selected, before training on them"
     )
     audit_force_error: Force = Field("0.5 eV/A", description="an audited frame with a larger error was wrong after all")
     audit_wrong_share: Share = Field(0.1, description="largest share of wrong frames in the audit")
     completed_share: Share = Field(1.0, description="of exploration runs that reach their end")
-    density_shift_percent: float = Field(4.0, gt=0, description="by linear response, beyond two standard errors")
+    density_shift_percent: float = Field(
+        4.0, gt=0, le=1000, description="by linear response, beyond two standard errors"
+    )
 
 
 class Loop(Settings):
@@ -172,10 +179,12 @@ class Budget(Settings):
     The final production runs come on top; `snakemake preflight` forecasts them too."""
 
     core_hours: float | None = Field(
-        None, gt=0, description="e.g. 20000: wall time times cores of all jobs that finished"
+        None, gt=0, le=1e9, description="e.g. 20000: wall time times cores of all jobs that finished"
     )
-    gpu_hours: float | None = Field(None, gt=0, description="e.g. 500: wall time times GPUs")
-    labels: int | None = Field(None, gt=0, description="e.g. 5000: labels computed; those found in the store are free")
+    gpu_hours: float | None = Field(None, gt=0, le=1e9, description="e.g. 500: wall time times GPUs")
+    labels: int | None = Field(
+        None, gt=0, le=10**9, description="e.g. 5000: labels computed; those found in the store are free"
+    )
 
     def limits(self) -> dict[str, float]:
         """What is limited; nothing by default."""
@@ -188,19 +197,17 @@ class Cluster(Settings):
     Software from the cluster instead of this installation: docs/software.md.
     """
 
-    sampling: Literal["cpu", "gpu"] = Field("cpu", description="MD: cpu or gpu nodes")
+    sampling: Literal["cpu", "gpu"] = Field("cpu", description="MD: cpu or gpu nodes (LAMMPS with KOKKOS)")
     fitting: Literal["cpu", "gpu"] = Field("cpu", description="fits: cpu or gpu nodes")
-    cpu_partition: str | None = Field(
+    cpu_partition: Word | None = Field(
         None, description="partition of CPU nodes for MD and fits; null: the profile's slurm_partition"
     )
-    gpu_partition: str = Field("gpu", description="partition of GPU nodes; such jobs ask for one GPU each")
-    modules: dict[str, list[str]] = Field(
+    gpu_partition: Word = Field("gpu", description="partition of GPU nodes; such jobs ask for one GPU each")
+    modules: dict[Word, list[Word]] = Field(
         {},
         description="with --sdm env-modules, by rule or 'default': {default: [lammps/2025.07], label: [qe/7.3]}",
     )
-    container: str | None = Field(
-        None, min_length=1, description="with --sdm apptainer, for all rules: envs/oligopoly.sif"
-    )
+    container: ExpandedPath | None = Field(None, description="with --sdm apptainer, for all rules: envs/oligopoly.sif")
 
 
 class Config(Settings):
@@ -210,7 +217,7 @@ class Config(Settings):
     seed: int = Field(
         1, ge=0, lt=2**31, description="all random numbers derive from it; the same seed gives the same results"
     )
-    systems: dict[Name, System] = Field(
+    systems: Annotated[dict[Name, System], Apart] = Field(
         min_length=1,
         examples=[examples.SYSTEMS],
         description="boxes of one kind of chain each, by name. At least one must have role 'train'",
@@ -245,10 +252,7 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _density_has_a_reference(self):
-        if not any(
-            state.ensemble == "npt" and state.temperature is None and state.pressure is None
-            for state in self.reference.states.values()
-        ):
+        if not any(state.ensemble == "npt" and state.at_own_conditions for state in self.reference.states.values()):
             raise ValueError(
                 "reference.states: one state must be npt at the system's own temperature and pressure "
                 "(give it neither): the density is judged by it"
@@ -281,7 +285,7 @@ class Config(Settings):
                         f"properties.{kind}.run: given '{settings.run}', an {run.ensemble} run: needs "
                         f"{settings.ensemble}"
                     )
-                if (run.temperature, run.pressure, run.volume_ratio) != (None, None, None):
+                if not run.at_own_conditions:
                     raise ValueError(
                         f"properties.{kind}.run: given '{settings.run}': is not at the system's own temperature and "
                         "pressure, where properties are reported"

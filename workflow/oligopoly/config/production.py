@@ -1,14 +1,14 @@
 """Production: which MD is run with the final potential, and what is measured in it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, create_model, model_validator
 
-from oligopoly.md.state_points import Dynamics, Name, State, System
+from oligopoly.md.state_points import Dynamics, State, System
 from oligopoly.properties.contract import PropertySettings
 from oligopoly.properties.registry import PROPERTIES
-from oligopoly.quantities import Time
-from oligopoly.settings import Settings
+from oligopoly.quantities import Time, Timestep
+from oligopoly.settings import Apart, Name, Settings
 
 
 class ProductionRun(State):
@@ -17,7 +17,7 @@ class ProductionRun(State):
     after: Name | None = Field(
         None, description="run at whose end this one starts; nvt takes its mean volume too. null: the equilibrated box"
     )
-    timestep: Time | None = Field(None, le=4, description="null: that of produce")
+    timestep: Timestep | None = Field(None, description="null: that of produce")
     real_masses: bool = Field(
         False, description="no heavier hydrogens, whose dynamics is wrong; with a timestep of 1 fs at most"
     )
@@ -32,7 +32,7 @@ RUNS: dict[str, Any] = {
 class Produce(Dynamics):
     """Production MD with the final potential and with the reference."""
 
-    runs: dict[Name, ProductionRun] = Field(
+    runs: Annotated[dict[Name, ProductionRun], Apart] = Field(
         RUNS, min_length=1, description="runs by name: npt for densities, nvt for structure and dynamics"
     )
     settle: Time = Field("10 ps", description="before sampling, in each run")
@@ -64,7 +64,7 @@ class Produce(Dynamics):
         """The run of each ensemble in which properties are measured: the first at the system's own state point."""
         found: dict[str, str] = {}
         for name, run in self.runs.items():
-            if run.temperature is None and run.pressure is None and run.volume_ratio is None:
+            if run.at_own_conditions:
                 found.setdefault(run.ensemble, name)
         return found
 

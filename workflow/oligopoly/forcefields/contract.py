@@ -21,6 +21,14 @@ class ForceFieldSettings(PartSettings):
         """The force field."""
         raise NotImplementedError
 
+    def check(self, repeat_unit: str, end_groups: Any, units: int) -> None:
+        """Raise UserError where it has no parameters for a chain of `units` units, naming the atoms."""
+        from oligopoly.systems.chain import assemble
+        from oligopoly.systems.unit import name_of, pieces
+
+        unit, ends = pieces(repeat_unit, end_groups)
+        self.create().parametrise(assemble(unit, ends, units).mol, name_of(repeat_unit, end_groups))
+
 
 class ForceField(Protocol):
     """Parameters for chains, and the LAMMPS commands that make forces of them (units real, atom_style full)."""

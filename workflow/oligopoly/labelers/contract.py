@@ -1,11 +1,13 @@
 """What a reference method is to the workflow."""
 
+import difflib
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 from ase import Atoms
-from pydantic import Field
+from ase.data import chemical_symbols, ground_state_magnetic_moments
+from pydantic import AfterValidator, Field
 
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.parts import PartSettings
@@ -108,24 +110,36 @@ class Labeler(Protocol):
 
 
 Grid = Annotated[
-    tuple[Annotated[int, Field(ge=20)], Annotated[int, Field(ge=50)]],
-    Field(description="radial and angular points per atom of the integration grid; [99, 590] is finer"),
+    tuple[Annotated[int, Field(ge=20, le=300)], Annotated[int, Field(ge=50, le=6000)]],
+    Field(strict=False, description="radial and angular points per atom of the integration grid; [99, 590] is finer"),
 ]
-Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
+
+
+def _element(symbol: str) -> str:
+    if symbol not in chemical_symbols[1:]:
+        near = difflib.get_close_matches(symbol.capitalize(), chemical_symbols[1:], n=1)
+        raise ValueError(f"is no chemical element{f'; did you mean {near[0]!r}?' if near else ', such as C or Si'}")
+    return symbol
+
+
+Element = Annotated[str, AfterValidator(_element)]
+Points = Annotated[int, Field(ge=1, le=50)]
 KPoints = Annotated[
-    tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
-    Field(description="Monkhorst-Pack grid; one point is enough in a cell of 10 A"),
+    tuple[Points, Points, Points],
+    Field(strict=False, description="Monkhorst-Pack grid; one point is enough in a cell of 10 A"),
 ]
 
 
 def unpaired_electrons(atoms: Atoms) -> int:
-    """0 or 1, by the number of electrons of a neutral structure.
+    """0 or 1, by the number of electrons of a neutral structure; of a free atom those of its ground state (Hund).
 
     LabelFailure (odd electrons) for an odd number, unless the structure was broken on purpose (`decomposed`): then it
     is a radical.
     """
     if not len(atoms):
         raise LabelFailure(Outcome.INVALID, "no atoms")
+    if free_atom(atoms):
+        return int(ground_state_magnetic_moments[atoms.numbers[0]])
     odd = int(atoms.numbers.sum()) % 2
     if odd and not decomposed(atoms):
         reason = f"{atoms.numbers.sum()} electrons: a molecule has lost or gained an atom"
@@ -134,8 +148,14 @@ def unpaired_electrons(atoms: Atoms) -> int:
 
 
 def decomposed(atoms: Atoms) -> bool:
-    """Is it made of fragments on purpose (`config_type=decomposed`)? Then it is labelled spin-unrestricted."""
-    return atoms.info.get("config_type") == "decomposed"
+    """Is it made of fragments on purpose (`config_type=decomposed`, or a free atom)? Then it is labelled
+    spin-unrestricted."""
+    return atoms.info.get("config_type") == "decomposed" or free_atom(atoms)
+
+
+def free_atom(atoms: Atoms) -> bool:
+    """Is it an atom alone, whose energy others are counted from (`config_type=IsolatedAtom`, as MACE and QUIP say)?"""
+    return len(atoms) == 1 and str(atoms.info.get("config_type")).replace("_", "").lower() == "isolatedatom"
 
 
 def finite(atoms: Atoms, code: str) -> None:

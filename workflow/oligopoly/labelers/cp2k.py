@@ -29,7 +29,8 @@ from oligopoly.labelers.contract import (
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.labelers.periodic import in_cell, set_moments
 from oligopoly.labelers.scratch import Scratch
-from oligopoly.quantities import Energy, Length
+from oligopoly.quantities import Energy, Vacuum
+from oligopoly.settings import Command, PathText, Word
 
 KEY = "label.labeler.command"
 # Functionals of which CP2K has a shorthand and Goedecker-Teter-Hutter pseudopotentials.
@@ -91,15 +92,15 @@ class Settings(LabelerSettings):
     method: dispersion.Method = Field(
         "BLYP-D3BJ", description="a functional that has GTH pseudopotentials, with or without D3"
     )
-    basis: str = Field("DZVP-MOLOPT-SR-GTH", min_length=1, description="one of those in basis_file")
-    basis_file: str = Field("BASIS_MOLOPT", min_length=1, description="file in CP2K's folder of data")
-    potential_file: str = Field("GTH_POTENTIALS", min_length=1, description="file in CP2K's folder of data")
-    data_folder: str | None = Field(
-        None, min_length=1, description="of these files; null: CP2K_DATA_DIR, or the one beside the program"
+    basis: Word = Field("DZVP-MOLOPT-SR-GTH", description="one of those in basis_file")
+    basis_file: Word = Field("BASIS_MOLOPT", description="file in CP2K's folder of data")
+    potential_file: Word = Field("GTH_POTENTIALS", description="file in CP2K's folder of data")
+    data_folder: PathText | None = Field(
+        None, description="of these files; null: CP2K_DATA_DIR, or the one beside the program"
     )
     cutoff: Energy = Field("400 Ry", description="of the plane waves")
-    vacuum: Length = Field("5 A", description="on all sides of a finite structure")
-    command: str = Field("cp2k_shell", min_length=1, description="or mpirun -np {threads} cp2k_shell")
+    vacuum: Vacuum = Field("5 A", description="on all sides of a finite structure")
+    command: Command = Field("cp2k_shell", description="or mpirun -np {threads} cp2k_shell")
 
     def guess(self) -> Guess:
         return PLANE_WAVES

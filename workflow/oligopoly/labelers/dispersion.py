@@ -15,11 +15,12 @@ from typing import Annotated
 import numpy as np
 from ase import Atoms
 from ase.units import Bohr, Hartree
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from oligopoly.errors import UserError
 from oligopoly.labelers.contract import LabelFailure
 from oligopoly.labelers.outcomes import Outcome
+from oligopoly.settings import Word
 
 # Functionals that were fitted for D3 and are not the one of the bare name, as Libxc calls them: Najibi and Goerigk,
 # JCTC 14 (2018) 5725 (wB97X-V and others without their VV10), Lin et al., JCTC 9 (2013) 263 (wB97X-D3).
@@ -62,7 +63,7 @@ def _has_parameters(method: str) -> str:
 
 
 # A method in the config: its dispersion correction must have parameters.
-Method = Annotated[str, Field(min_length=1), AfterValidator(_has_parameters)]
+Method = Annotated[Word, AfterValidator(_has_parameters)]
 
 
 def fitted(functional: str, parameters: dict | None) -> str | None:

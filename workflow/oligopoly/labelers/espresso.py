@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from ase import Atoms
 from ase.units import Rydberg
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from oligopoly.errors import UserError
 from oligopoly.labelers import dispersion, programs
@@ -25,7 +25,8 @@ from oligopoly.labelers.contract import (
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.labelers.periodic import in_cell, set_moments
 from oligopoly.labelers.scratch import Scratch
-from oligopoly.quantities import Energy, Length
+from oligopoly.quantities import Energy, Vacuum
+from oligopoly.settings import Command, PathText, Word
 
 KEY = "label.labeler.command"
 # Functionals by the words with which pseudopotential files name them (exchange, correlation, gradient corrections).
@@ -54,18 +55,28 @@ class Settings(LabelerSettings):
     method: dispersion.Method = Field(
         "PBE-D3BJ", description="the functional of the pseudopotentials, with or without D3"
     )
-    pseudopotentials: dict[Element, str] = Field(
+    pseudopotentials: dict[Element, Word] = Field(
+        min_length=1,
         examples=[{"H": "H.pbe-kjpaw.UPF", "C": "C.pbe-n-kjpaw_psl.0.1.UPF", "O": "O.pbe-kjpaw.UPF"}],
         description="files by element, all made for this functional",
     )
-    pseudopotential_folder: str = Field(
-        min_length=1, examples=["/usr/share/espresso/pseudo"], description="folder of these files"
+    pseudopotential_folder: PathText = Field(
+        examples=["/usr/share/espresso/pseudo"], description="folder of these files"
     )
     wavefunction_cutoff: Energy = Field("50 Ry", description="of the plane waves")
     density_cutoff: Energy = Field("400 Ry", description="8 times that of the wave functions, norm-conserving 4 times")
     kpoints: KPoints = (1, 1, 1)
-    vacuum: Length = Field("6 A", description="on all sides of a finite structure")
-    command: str = Field("pw.x", min_length=1, description="or mpirun -np {threads} pw.x")
+    vacuum: Vacuum = Field("6 A", description="on all sides of a finite structure")
+    command: Command = Field("pw.x", description="or mpirun -np {threads} pw.x")
+
+    @model_validator(mode="after")
+    def _density_needs_more(self):
+        if self.density_cutoff < 4 * self.wavefunction_cutoff:
+            raise ValueError(
+                f"density_cutoff: given {self.density_cutoff:.0f} eV: is less than 4 times wavefunction_cutoff "
+                f"({self.wavefunction_cutoff:.0f} eV): give 4 to 12 times as much"
+            )
+        return self
 
     def guess(self) -> Guess:
         return PLANE_WAVES

@@ -36,6 +36,7 @@ def find(program: str, key: str, code: str) -> str:
 def command_line(command: str, key: str, code: str, threads: int = 1) -> list[str]:
     """`command` as a list, its first word and what `mpirun` starts found; `{threads}` is replaced."""
     words = shlex.split(command.replace("{threads}", str(threads)))
+    words = [str(Path(word).expanduser()) if word.startswith("~/") else word for word in words]
     words[0] = find(words[0], key, code)
     return words
 

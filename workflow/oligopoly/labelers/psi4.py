@@ -30,6 +30,7 @@ from oligopoly.labelers.contract import (
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.labelers.scratch import Scratch
 from oligopoly.processes import dies_with_parent
+from oligopoly.settings import PathText, Word
 
 SERVER = Path(__file__).with_name("psi4_server.py")
 # Thresholds of the published polyethylene-glycol labels where they matter for forces; energies in Hartree.
@@ -59,11 +60,9 @@ class Settings(LabelerSettings):
     method: dispersion.Method = Field(
         "wB97X-D3BJ", description="any with an analytic gradient: functionals without VV10, HF, MP2"
     )
-    basis: str = Field("def2-TZVPD", min_length=1, description="basis set that Psi4 knows")
+    basis: Word = Field("def2-TZVPD", description="basis set that Psi4 knows")
     grid: Grid = (75, 302)
-    executable: str = Field(
-        "psi4", min_length=1, description="or the program's path, e.g. ~/miniforge3/envs/psi4/bin/psi4"
-    )
+    executable: PathText = Field("psi4", description="or the program's path, e.g. ~/miniforge3/envs/psi4/bin/psi4")
 
     def guess(self) -> Guess:
         return gaussian(self.basis)

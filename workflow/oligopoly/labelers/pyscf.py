@@ -25,6 +25,7 @@ from oligopoly.labelers.contract import (
     unpaired_electrons,
 )
 from oligopoly.labelers.outcomes import Outcome
+from oligopoly.settings import Word
 
 ENERGY_CHANGE = 1e-9  # Hartree, at which the SCF is converged
 COARSE_GRID, COARSE_ENERGY_CHANGE = (30, 86), 1e-6  # of the cycles before
@@ -44,7 +45,7 @@ class Settings(LabelerSettings):
     method: dispersion.Method = Field(
         "wB97X-D3BJ", description="a functional that PySCF knows, or HF; -D3BJ or -D3zero adds dispersion"
     )
-    basis: str = Field("def2-TZVPD", min_length=1, description="or def2-SVP, about 3 times cheaper")
+    basis: Word = Field("def2-TZVPD", description="or def2-SVP, about 3 times cheaper")
     grid: Grid = (75, 302)
 
     def guess(self) -> Guess:

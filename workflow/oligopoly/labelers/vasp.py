@@ -26,7 +26,8 @@ from oligopoly.labelers.contract import (
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.labelers.periodic import in_cell, set_moments
 from oligopoly.labelers.scratch import Scratch
-from oligopoly.quantities import Energy, Length
+from oligopoly.quantities import Energy, Vacuum
+from oligopoly.settings import Command, PathText, Word
 
 KEY = "label.labeler.command"
 FUNCTIONALS = {
@@ -62,14 +63,14 @@ class Settings(LabelerSettings):
     method: dispersion.Method = Field(
         "PBE-D3BJ", description="PBE, PBEsol, revPBE, RPBE, SCAN or r2SCAN, with or without D3"
     )
-    potentials: dict[Element, str] = Field(
-        examples=[{"H": "H", "C": "C", "O": "O"}], description="folder of each POTCAR"
+    potentials: dict[Element, Word] = Field(
+        min_length=1, examples=[{"H": "H", "C": "C", "O": "O"}], description="folder of each POTCAR"
     )
-    potential_folder: str = Field(min_length=1, examples=["~/potpaw_PBE.54"], description="folder of these folders")
+    potential_folder: PathText = Field(examples=["~/potpaw_PBE.54"], description="folder of these folders")
     cutoff: Energy = Field("500 eV", description="of the plane waves")
     kpoints: KPoints = (1, 1, 1)
-    vacuum: Length = Field("6 A", description="on all sides of a finite structure")
-    command: str = Field("vasp_gam", min_length=1, description="or mpirun -np {threads} vasp_std")
+    vacuum: Vacuum = Field("6 A", description="on all sides of a finite structure")
+    command: Command = Field("vasp_gam", description="or mpirun -np {threads} vasp_std")
 
     def guess(self) -> Guess:
         return PLANE_WAVES

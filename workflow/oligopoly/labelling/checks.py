@@ -7,6 +7,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 
+from oligopoly.extxyz import FAR, farthest
 from oligopoly.labelers.contract import Label, decomposed
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.labelers.pieces import pairs, pieces
@@ -27,6 +28,8 @@ def geometry(atoms: Atoms, min_distance: float) -> Flaw | None:
         return Outcome.INVALID, "no atoms"
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
         return Outcome.INVALID, "a position or the cell is not a finite number"
+    if (far := farthest(atoms)) is not None:
+        return Outcome.INVALID, f"atom {far} lies more than {FAR:g} A from atom 0"
     if atoms.pbc.any() and not abs(atoms.cell.volume) > 0:
         return Outcome.INVALID, "periodic, and the cell has no volume"
     if (atoms.numbers < 1).any():

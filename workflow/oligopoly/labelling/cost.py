@@ -9,7 +9,7 @@ labels, so that asking takes no reading of records; before there are any, what i
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +95,13 @@ class Costs:
             self.m = float(max(above.max(), 0.1 * self.m))
 
 
-def relative(atoms: Atoms, labeler: Mapping[str, Any]) -> float:
-    """Cost of a structure relative to others, by the guessed exponent.
+def relative(labeler: Mapping[str, Any]) -> Callable[[Atoms], float]:
+    """What tells the cost of a structure relative to others, by the guessed exponent.
 
     Chunks are balanced by this and not by timings, so that a rerun makes the same chunks.
     """
-    return size(atoms) ** LABELERS.read(labeler).guess().exponent
+    exponent = LABELERS.read(labeler).guess().exponent
+    return lambda atoms: size(atoms) ** exponent
 
 
 def resources(frames: Sequence[Atoms], costs: Costs, cores: int, attempt: int = 1) -> tuple[int, int]:

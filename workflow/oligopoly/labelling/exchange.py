@@ -4,19 +4,19 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import ase.io
-import numpy as np
 from ase import Atoms
-from ase.stress import voigt_6_to_full_3x3_stress
 
-from oligopoly.errors import UserError
 from oligopoly.files import atomic
+from oligopoly.intake.references import FLAW, NO_NAMES, Keys, labelled
 from oligopoly.labelers.contract import Label
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.labelling import checks
+from oligopoly.labelling.contradictions import difference
 from oligopoly.labelling.run import attach
 from oligopoly.labelling.store import Record, Store
 from oligopoly.labelling.theory import name_of
@@ -46,29 +46,49 @@ def export(store: Store, path: str | Path, methods: set[str] | None = None) -> C
     return counts
 
 
-def bring_in(files: Sequence[str | Path], settings: dict[str, Any], store: Store) -> tuple[int, int, list[str]]:
+@dataclass
+class Imported:
+    """What became of the frames of some files: counts, and a sentence for each that was left out or contradicts."""
+
+    new: int = 0
+    known: int = 0
+    refused: list[str] = field(default_factory=list)
+    contradictions: list[str] = field(default_factory=list)
+
+
+def bring_in(
+    files: Sequence[str | Path], settings: dict[str, Any], store: Store, asked: Keys = NO_NAMES, trusted: bool = False
+) -> Imported:
     """Put labels from `files` into the store at the level of theory `settings`.
 
-    files: extended XYZ with `REF_energy` and `REF_forces` (or ASE's energy and forces), or the output of any code that
-    ASE reads (VASP's vasprun.xml and OUTCAR, Quantum ESPRESSO's pw.x, ...). Energy in eV, forces in eV/A, stress in
-    eV/A^3. Nobody can see by the numbers whether they are of that level of theory; that is for the user to know.
+    files, asked, trusted: as `intake.references.labelled` has them. Nobody can see by the numbers whether they are of
+    that level of theory; that is for the user to know. But a label that is there is compared (`contradictions`), and
+    stays as it is.
 
-    Returns how many are new, how many were there, and what was left out and why. UserError: a file cannot be read.
+    Raises UserError: a file cannot be read, or its labels are not in eV, eV/A, eV/A^3.
     """
-    new, known, refused = 0, 0, []
+    found = Imported()
     for file in files:
-        for number, atoms in enumerate(_read(file)):
-            found = _label(atoms)
-            flaw = "no energy or no forces" if found is None else _flaw(atoms, found)
-            if flaw:
-                refused.append(f"{file}, frame {number}: {flaw}")
+        for number, atoms in enumerate(labelled([str(file)], asked, needed=False, trusted=trusted, lenient=True)):
+            label = _label(atoms)
+            flaw = atoms.info.get(FLAW, "no energy or no forces") if label is None else _flaw(atoms, label)
+            said = atoms.info.get("REF_method", name_of(settings))
+            if not flaw and said != name_of(settings) and not trusted:
+                flaw = f"is a label of '{said}', not of '{name_of(settings)}' (--trust takes it as it is)"
+            if label is None or flaw:
+                found.refused.append(f"{file}, frame {number}: {flaw}")
                 continue
             bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
             if "config_type" in atoms.info:
                 bare.info["config_type"] = atoms.info["config_type"]
             there = store.get(bare, settings)
             if there is not None and there.label is not None:
-                known += 1
+                other = difference(there.label, label)
+                if other:
+                    origin = there.facts.get("imported_from", "computed here")
+                    found.contradictions.append(f"{file}, frame {number}: {other}; the first is {origin} and stays")
+                else:
+                    found.known += 1
                 continue
             facts = {
                 "seconds": 0.0,
@@ -76,33 +96,18 @@ def bring_in(files: Sequence[str | Path], settings: dict[str, Any], store: Store
                 "imported_from": f"{Path(file).resolve()}, frame {number}",
                 "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             }
-            store.put(Record(bare, settings, Outcome.LABELLED, "", found, facts))
-            new += 1
-    return new, known, refused
-
-
-def _read(file: str | Path) -> list[Atoms]:
-    try:
-        return ase.io.read(file, index=":")
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file") from None
-    except Exception as error:
-        raise UserError(f"{file}: ASE cannot read it ({type(error).__name__}: {error})") from error
+            store.put(Record(bare, settings, Outcome.LABELLED, "", label, facts))
+            found.new += 1
+    return found
 
 
 def _label(atoms: Atoms) -> Label | None:
-    results = dict(atoms.calc.results) if atoms.calc is not None else {}
-    # With smeared occupations forces are the gradient of the free energy, not of the energy extrapolated to zero width.
-    energy = atoms.info.get("REF_energy", results.get("free_energy", results.get("energy")))
-    forces = atoms.arrays.get("REF_forces", results.get("forces"))
+    energy, forces = atoms.info.get("REF_energy"), atoms.arrays.get("REF_forces")
     if energy is None or forces is None:
         return None
-    stress = atoms.info.get("REF_stress", results.get("stress")) if atoms.pbc.all() else None
-    if stress is not None:
-        stress = np.asarray(stress, dtype=float)
-        stress = voigt_6_to_full_3x3_stress(stress) if stress.size == 6 else stress.reshape(3, 3)
-    charges = atoms.arrays.get("REF_charges", results.get("charges"))
-    return Label(float(energy), np.asarray(forces, dtype=float), stress, charges)
+    stress = atoms.info.get("REF_stress") if atoms.pbc.all() else None
+    charges = atoms.arrays.get("REF_charges", atoms.arrays.get("charges"))
+    return Label(energy, forces, stress, charges)
 
 
 def _flaw(atoms: Atoms, label: Label) -> str | None:

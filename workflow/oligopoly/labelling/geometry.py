@@ -20,26 +20,41 @@ import numpy as np
 from ase import Atoms
 from vesin import ase_neighbor_list
 
+from oligopoly.extxyz import farthest
+
 # Largest deviation of an atom, A: coarser than what files keep (1e-8 A, or 1e-8 of a cell), and with force constants
 # of up to 50 eV/A^2 worth 0.15 meV/A.
 TOLERANCE = 3e-6
 REACH = 5.0  # A, of the fingerprint
-# Steps of the fingerprint's two numbers. TOLERANCE moves them by less than a tenth of this.
+# Steps of the fingerprint's two numbers, and of a third. What files round moves them by less than a tenth of this, in
+# molecules TOLERANCE does too.
 STEP = 0.01
+ALIKE = 0.1  # of a step
 
 
-def fingerprints(atoms: Atoms, theory: str) -> list[str]:
+def invariants(atoms: Atoms) -> np.ndarray:
+    """Three numbers (3,), smooth in the coordinates and invariant, in steps: those of one structure differ by less than
+    ALIKE. NaN where places are not finite, or a cell has no volume."""
+    finite = np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()
+    flat = atoms.pbc.all() and not atoms.cell.volume
+    if not finite or flat or farthest(atoms) is not None:
+        return np.full(3, np.nan)
+    s = _surroundings(atoms)
+    squares = s @ s
+    return np.array([atoms.numbers @ s, squares / 100, (s**3).sum() / squares if squares else 0.0]) / STEP
+
+
+def fingerprints(atoms: Atoms, theory: str, found: np.ndarray | None = None) -> list[str]:
     """Hashes (16 hex digits) under which the same structure may be kept, its own first.
 
-    Of elements, periodicity and two invariant sums over pairs, in steps. Near the border of a step the one beyond is
-    possible too. `theory` is hashed along. A structure that is not finite has one of its own.
+    Of elements, periodicity and two of `found`, its `invariants`. Near the border of a step the one beyond is
+    possible too. `theory` is hashed along. Structures without invariants share one that is no hash.
     """
-    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+    sums = (invariants(atoms) if found is None else found)[:2]
+    if not np.isfinite(sums).all():
         return ["0" * 16]
-    surroundings = _surroundings(atoms)
-    sums = np.array([atoms.numbers @ surroundings, surroundings @ surroundings / 100]) / STEP
     own = tuple(np.round(sums).astype(int).tolist())
-    near = itertools.product(*({int(np.round(s - 0.1)), int(np.round(s + 0.1))} for s in sums))
+    near = itertools.product(*({int(np.round(s - ALIKE)), int(np.round(s + ALIKE))} for s in sums))
     same = [sorted(atoms.numbers.tolist()), atoms.pbc.tolist(), theory]
     return [
         hashlib.sha256(json.dumps([numbers, *same]).encode()).hexdigest()[:16]

@@ -312,7 +312,10 @@ class _Chunk:
         give_up = time.monotonic() + disk_patience_s
         while True:
             try:
-                return self.store.put(record)
+                other = self.store.put(record)
+                if other:  # another job was first, and the code does not give the same number twice
+                    print(f"{self.store.path(key(record.atoms, record.settings))}: stays: {other}", file=sys.stderr)
+                return
             except OSError as error:
                 if time.monotonic() >= give_up:
                     raise UserError(

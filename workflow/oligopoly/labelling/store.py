@@ -21,8 +21,9 @@ from ase import Atoms
 
 from oligopoly.files import write_text
 from oligopoly.frames import geometry_hash
-from oligopoly.labelers.contract import Label, decomposed
+from oligopoly.labelers.contract import Label, decomposed, free_atom
 from oligopoly.labelers.outcomes import Outcome
+from oligopoly.labelling.contradictions import difference
 from oligopoly.labelling.geometry import fingerprints, overlay
 
 ARRAYS = ("forces", "stress", "charges")
@@ -49,13 +50,20 @@ def key(atoms: Atoms, settings: dict[str, Any]) -> str:
 
     The first 16 are what the structure shares with its turned, moved and renumbered copies.
     """
-    theory = _theory(atoms, settings)
+    theory = theory_of(atoms, settings)
+    return named(fingerprints(atoms, theory)[0], atoms, theory)
+
+
+def named(fingerprint: str, atoms: Atoms, theory: str) -> str:
+    """The same, of a structure whose fingerprint is known."""
     own = hashlib.sha256(f"{geometry_hash(atoms)}\n{theory}".encode()).hexdigest()
-    return fingerprints(atoms, theory)[0] + own[:48]
+    return fingerprint + own[:48]
 
 
 class Store:
     """Labels and failures in a folder."""
+
+    BESIDE = ("timings",)  # what else lies there
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -64,17 +72,21 @@ class Store:
         """File of the label `key`; 4096 subfolders keep the listings short."""
         return self.folder / key[:3] / f"{key}.json"
 
-    def put(self, record: Record) -> None:
-        """Keep what became of a structure. A label that is there already stays as it is."""
+    def put(self, record: Record) -> str | None:
+        """Keep what became of a structure. A label that is there already stays as it is; where the two differ, that is
+        returned in words."""
         name = key(record.atoms, record.settings)
         path = self.path(name)
         if path.exists():
-            return
+            there = read(path)
+            if there is not None:
+                return difference(there.label, record.label) if there.label and record.label else None
         if record.label is None:
             path = path.with_suffix(".failed.json")
         text = json.dumps({"key": name} | _plain(record))
         digest = hashlib.sha256(text.encode()).hexdigest()
         write_text(path, json.dumps({"sha256": digest, "record": text}))
+        return None
 
     def get(self, atoms: Atoms, settings: dict[str, Any]) -> Record | None:
         """The label of `atoms`, else its failure, else None. Forces and stress are turned to `atoms`."""
@@ -83,22 +95,23 @@ class Store:
 
     def records(self) -> Iterator[Record]:
         """Every label, in the order of their names."""
-        for path in sorted(self.folder.glob("???/[!.]*.json")):
-            if not path.name.endswith(".failed.json"):
-                record = read(path)
-                if record is not None:
-                    yield record
+        for folder in sorted(self.folder.glob("???")):
+            for path in sorted(folder.glob("[!.]*.json")):
+                if not path.name.endswith(".failed.json"):
+                    record = read(path)
+                    if record is not None:
+                        yield record
 
     def _same(self, atoms: Atoms, settings: dict[str, Any]) -> Record | None:
-        for fingerprint in fingerprints(atoms, _theory(atoms, settings)):
+        for fingerprint in fingerprints(atoms, theory_of(atoms, settings)):
             with contextlib.suppress(FileNotFoundError):
                 for name in sorted(os.listdir(self.folder / fingerprint[:3])):
                     if not name.startswith(fingerprint) or name.endswith((".failed.json", ".torn")):
                         continue
                     stored = read(self.folder / fingerprint[:3] / name)
-                    turned = stored and _turned(stored, atoms, settings)
-                    if turned:
-                        return turned
+                    found = stored and turned(stored, atoms, settings)
+                    if found:
+                        return found
         return None
 
 
@@ -160,24 +173,27 @@ def _plain(record: Record) -> dict[str, Any]:
     return body
 
 
-def _turned(stored: Record, atoms: Atoms, settings: dict[str, Any]) -> Record | None:
+def turned(stored: Record, atoms: Atoms, settings: dict[str, Any]) -> Record | None:
     """`stored` as a record of `atoms`, if it is the same structure."""
     # A force field knows its atoms by their place in the list.
     laid = overlay(stored.atoms, atoms, renumber=settings["kind"] != "classical")
-    if laid is None or stored.label is None or _theory(stored.atoms, stored.settings) != _theory(atoms, settings):
+    if laid is None or stored.label is None or theory_of(stored.atoms, stored.settings) != theory_of(atoms, settings):
         return None
     order, rotation = laid
     label = stored.label
-    turned = Label(
+    laid_over = Label(
         label.energy,
         label.forces[order] @ rotation,
         None if label.stress is None else rotation.T @ label.stress @ rotation,
         None if label.charges is None else label.charges[order],
         label.notes,
     )
-    return Record(atoms, settings, stored.outcome, stored.reason, turned, stored.facts)
+    return Record(atoms, settings, stored.outcome, stored.reason, laid_over, stored.facts)
 
 
-def _theory(atoms: Atoms, settings: dict[str, Any]) -> str:
-    # What is broken on purpose is computed with unpaired spins: other numbers at the same geometry.
-    return json.dumps(settings | ({"decomposed": True} if decomposed(atoms) else {}), sort_keys=True)
+def theory_of(atoms: Atoms, settings: dict[str, Any]) -> str:
+    """The level of theory at which `atoms` are labelled, as a text that is the same only for the same."""
+    # What is broken on purpose is computed with unpaired spins, a free atom with those of its ground state: other
+    # numbers at the same geometry.
+    spins = {"free_atom": True} if free_atom(atoms) else {"decomposed": True} if decomposed(atoms) else {}
+    return json.dumps(settings | spins, sort_keys=True)

@@ -11,6 +11,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
 
+from oligopoly.md.hardware import Hardware
 from oligopoly.md.units import Units
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ class Engine(Protocol):
         """Of the LAMMPS that it runs in."""
 
     @property
-    def lammps_threads(self) -> int:
-        """Of LAMMPS' own styles."""
+    def hardware(self) -> Hardware:
+        """That LAMMPS uses; an engine in Python has threads of its own."""
 
     def load(self, lmp: "lammps", atoms: Atoms, hydrogen_mass: float | None) -> None:
         """Fill a fresh instance with `placement.oriented` atoms (tag = index + 1), masses and forces.

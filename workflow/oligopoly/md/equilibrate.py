@@ -19,6 +19,7 @@ import numpy as np
 from oligopoly.errors import UserError
 from oligopoly.files import write_text
 from oligopoly.md import placement
+from oligopoly.md.hardware import ONE_CORE, Hardware
 from oligopoly.md.lammps import start
 from oligopoly.md.piecewise import T_DAMP, PiecewiseRun
 from oligopoly.progress import Progress
@@ -107,7 +108,7 @@ def equilibrate(
     hydrogen_mass: float | None = None,
     thermo: str | Path | None = None,
     summary: str | Path | None = None,
-    threads: int = 1,
+    hardware: Hardware = ONE_CORE,
     log: Callable[[str], None] = print,
 ) -> dict:
     """Equilibrate the box in `data` and write it to `out_data`, molecules whole by image flags.
@@ -122,7 +123,7 @@ def equilibrate(
     chain, positions, cell = datafile.read(data, system["atoms_per_chain"])
     mass = float(np.sum(system["masses"]))
     plan = stages(temperature, pressure_atm, scale, max_temperature, max_pressure_atm)
-    lmp = start(threads=threads)
+    lmp = start(hardware=hardware)
     # LAMMPS' version too: another one may not read the restart file
     settings = (plan, seed, timestep_fs, hydrogen_mass, system["masses"], lmp.version())
     what = hashlib.sha256(repr(settings).encode() + Path(data).read_bytes()).hexdigest()

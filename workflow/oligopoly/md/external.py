@@ -12,6 +12,7 @@ from ase import Atoms
 
 from oligopoly.md import placement
 from oligopoly.md.engine import Evaluator, Score, by_element, mass_commands
+from oligopoly.md.hardware import ONE_CORE, Hardware
 from oligopoly.md.outcomes import Failed
 from oligopoly.md.units import METAL, Units
 
@@ -40,7 +41,7 @@ class External:
     paths: Sequence[str | Path] = ()
     every: int = 0  # steps between scores; 0: none
     units: Units = METAL
-    lammps_threads: int = 1
+    hardware: Hardware = ONE_CORE
     _callback: "_Callback | None" = field(default=None, init=False, repr=False)
 
     def load(self, lmp: "lammps", atoms: Atoms, hydrogen_mass: float | None) -> None:

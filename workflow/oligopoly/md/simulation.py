@@ -91,7 +91,7 @@ class Simulation:
         self.periodic = bool(atoms.pbc.all())
         if conditions.ensemble == "npt" and not self.periodic:
             raise UserError("ensemble npt needs a periodic box")
-        self.lmp = start(log, engine.lammps_threads)
+        self.lmp = start(log, engine.hardware)
         try:
             atoms = placement.oriented(atoms)
             engine.load(self.lmp, atoms, conditions.hydrogen_mass)
@@ -162,7 +162,7 @@ class Simulation:
 
     def velocities(self) -> np.ndarray:
         """Velocities (N, 3) at present, A/fs."""
-        return self.lmp.numpy.extract_atom("v")[placement.order(self.lmp)] / self.engine.units.time
+        return placement.gathered(self.lmp, "v", columns=3) / self.engine.units.time
 
     def score(self) -> Score | None:
         """The uncertainty at the present step, where the engine gives one."""
@@ -199,8 +199,7 @@ class Simulation:
 
     def _maxwell_boltzmann(self, seed: int) -> None:
         """Velocities of the exact temperature, without motion of the centre of mass."""
-        rows = placement.order(self.lmp)
-        types = self.lmp.numpy.extract_atom("type")[rows]
+        types = placement.gathered(self.lmp, "type", int)
         mass = np.array(self.lmp.numpy.extract_atom("mass"))[types][:, None]
         velocities = np.random.default_rng(seed).normal(size=(len(types), 3)) / np.sqrt(mass)
         velocities -= (mass * velocities).sum(axis=0) / mass.sum()

@@ -2,12 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
-from oligopoly.quantities import Mass, Pressure, Temperature, Time
+from oligopoly.quantities import Mass, Pressure, Temperature, Time, Timestep
 from oligopoly.settings import Settings
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+
+def _or_list(most: int) -> WithJsonSchema:
+    """For editors: a whole number, or a list of them (see `config.series`)."""
+    one = {"type": "integer", "minimum": 1, "maximum": most}
+    return WithJsonSchema({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
 
 
 class System(Settings):
@@ -17,13 +21,27 @@ class System(Settings):
         description="train: the potential learns on it; transfer: it must hold for it"
     )
     repeat_unit: str = Field(
-        examples=["*CC*"], description="SMILES with two '*': *CC* polyethylene, *CCO* PEG, *CC(C)O* PPG"
+        examples=["*CC*"],
+        description="SMILES with two '*', head and tail: *CC* polyethylene, *CCO* PEG, *CC(C)O* PPG; @, @@, / and \\ "
+        "fix configurations (double bonds without are trans)",
     )
-    end_groups: tuple[str, str] | Literal["ring"] = Field(
+    end_groups: Annotated[tuple[str, str], Field(strict=False)] | Literal["ring"] = Field(
         ("*[H]", "*[H]"), description="SMILES with one '*' for head and tail, or: ring"
     )
-    degree_of_polymerisation: int = Field(ge=1, examples=[5], description="repeat units per chain")
-    chains: int = Field(ge=1, examples=[32], description="chains in the box")
+    degree_of_polymerisation: Annotated[int, _or_list(10_000)] = Field(
+        ge=1,
+        le=10_000,
+        examples=[5],
+        description="repeat units per chain; [1, 2]: systems name-1, name-2",
+    )
+    tacticity: Literal["isotactic", "syndiotactic", "atactic"] | None = Field(
+        None,
+        description="of units with a stereocentre in the main chain; null: as @ and @@ in the SMILES say, else atactic "
+        "(the sequences stand in system.json)",
+    )
+    chains: Annotated[int, _or_list(100_000)] = Field(
+        ge=1, le=100_000, examples=[32], description="chains in the box, or of each such system"
+    )
     temperature: Temperature = Field("300 K", description="at which properties are reported")
     pressure: Pressure = Field("1 atm", description="at which properties are reported")
 
@@ -31,7 +49,7 @@ class System(Settings):
 class Dynamics(Settings):
     """How MD is integrated."""
 
-    timestep: Time = Field("1 fs", le=4, description="MD time step")
+    timestep: Timestep = Field("1 fs", description="MD time step")
     hydrogen_mass: Mass | None = Field(
         None,
         description="heavier hydrogens, e.g. 4.03 g/mol: they allow 1.5-2 fs steps and change no static average",
@@ -62,6 +80,12 @@ class State(Settings):
         None, gt=0.4, lt=2.5, description="nvt only: volume in units of the equilibrated box"
     )
     duration: Time = Field(description="sampled time, at most (exploration stops where the potential fails)")
+
+    @property
+    def at_own_conditions(self) -> bool:
+        """Is it at the system's own temperature and pressure, or in its own volume?"""
+        others = (self.temperature, self.pressure, getattr(self, "pressure_end", None), self.volume_ratio)
+        return all(other is None for other in others)
 
     @model_validator(mode="after")
     def _fits_ensemble(self):

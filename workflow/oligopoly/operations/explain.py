@@ -1,7 +1,6 @@
 """`snakemake explain`: why a frame was selected, why a label failed, why a job would run, what made a potential."""
 
 import ast
-import csv
 import json
 import re
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from oligopoly import layout
 from oligopoly.config.models import Config
 from oligopoly.errors import UserError
+from oligopoly.files import read_table
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.operations import usage
 from oligopoly.operations.provenance import origins
@@ -39,11 +39,10 @@ def explain(configs: Mapping[str, Config], target: str | None, dry_run: list[str
 
 
 def _told(config: Config, run: Path, target: str, dry_run: list[str]) -> str | None:
-    path = _file(run, target)
-    if path is not None:
-        return "\n\n".join(
-            filter(None, [_job(run, path), _content(run, config.label.store, path), _why_again(path, dry_run)])
-        )
+    if found := _file(run, target):
+        path, job = found
+        said = [_job(run, path, job), _content(run, config.label.store, path, job), _why_again(path, dry_run)]
+        return "\n\n".join(filter(None, said))
     told = _frame(run, target)
     if told:
         return "\n\n".join(told)
@@ -64,16 +63,14 @@ def _usage(run: Path) -> str:
     )
 
 
-def _file(run: Path, target: str) -> Path | None:
+def _file(run: Path, target: str) -> tuple[Path, layout.Job] | None:
     for path in (Path(target), run / target):
-        if layout.made_by(path, run):
-            return path
+        if job := layout.made_by(path, run):
+            return path, job
     return None
 
 
-def _job(run: Path, path: Path) -> str:
-    job = layout.made_by(path, run)
-    assert job is not None  # `_file` has looked
+def _job(run: Path, path: Path, job: layout.Job) -> str:
     there = "is there" if path.exists() else "is not there yet"
     lines = [f"{path} {there}. It is made by: {job}."]
     done = {(use.rule, use.name): use for use in usage.jobs(run)}
@@ -88,10 +85,8 @@ def _job(run: Path, path: Path) -> str:
     return "\n".join(lines)
 
 
-def _content(run: Path, store: str, path: Path) -> str | None:
+def _content(run: Path, store: str, path: Path, job: layout.Job) -> str | None:
     """What the file itself, or what lies beside it, says about how it came to be."""
-    job = layout.made_by(path, run)
-    assert job is not None  # `_file` has looked
     if job.rule == "label":
         return _chunk(run, job.name)
     if job.rule in ("fit", "final", "provenance"):
@@ -158,7 +153,7 @@ def _lineage(run: Path, store: str, last: int) -> list[str]:
 def _selection(ledger: Path) -> str | None:
     if not ledger.exists():
         return None
-    rows = list(_rows(ledger))
+    rows = list(read_table(ledger))
     codes = Counter((row["chosen"] == "1", row.get("code")) for row in rows)
     return "\n".join(
         [f"{ledger}: {len(rows)} candidates."]
@@ -200,13 +195,8 @@ def _end(row: dict[str, str]) -> str:
 
 def _ledgers(run: Path):
     for ledger in sorted(run.glob(layout.LEDGER.format(gen="*"))):
-        for row in _rows(ledger):
+        for row in read_table(ledger):
             yield int(ledger.parts[-3].removeprefix("gen_")), row
-
-
-def _rows(path: Path):
-    with open(path, newline="") as file:
-        yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
 def _why_again(path: Path, dry_run: list[str]) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from oligopoly.errors import UserError
+from oligopoly.md.outcomes import RanksEnded
 from oligopoly.operations.survival import end_with_snakemake
 
 
@@ -19,8 +20,8 @@ def logged(path: str | Path) -> Iterator[None]:
     """Send all output of this process, C libraries included, to the file `path`.
 
     The process ends with the Snakemake it belongs to. An error ends it with exit code 1: of a
-    `UserError` the terminal sees the message alone, of anything else the last line, with the
-    traceback in the log.
+    `UserError`, and of MPI ranks that were killed, the terminal sees the message alone, of anything
+    else the last line, with the traceback in the log.
     """
     end_with_snakemake()
     path = Path(path)
@@ -35,8 +36,8 @@ def logged(path: str | Path) -> Iterator[None]:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     try:
         yield
-    except Exception as error:
-        if isinstance(error, UserError):
+    except (Exception, RanksEnded) as error:
+        if isinstance(error, UserError | RanksEnded):
             message = str(error)
             print(message, file=sys.stderr)
         else:

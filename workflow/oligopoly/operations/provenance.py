@@ -12,7 +12,7 @@ import yaml
 import oligopoly
 from oligopoly import frames as frame_files
 from oligopoly import versions
-from oligopoly.files import write_text
+from oligopoly.files import as_json, write_text
 from oligopoly.forcefields.registry import FORCE_FIELDS
 from oligopoly.labelers.registry import LABELERS
 from oligopoly.parts import Registry
@@ -49,7 +49,7 @@ def write(
         "packages": versions.installed((*versions.ALWAYS, *(name for part in parts for name in part.packages))),
         "machine": f"{platform.processor() or platform.machine()}, {platform.system()}",
     }
-    write_text(provenance_file, json.dumps(facts, indent=1) + "\n")
+    write_text(provenance_file, as_json(facts))
     write_text(config_file, yaml.safe_dump(config, sort_keys=False))
 
 

@@ -1,6 +1,5 @@
 """`snakemake status`: where a run stands, from its files alone, so that asking is free and disturbs nothing."""
 
-import csv
 import json
 import re
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from oligopoly import layout
 from oligopoly.config.models import Config
+from oligopoly.files import read_table
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.operations import survival, usage
 from oligopoly.operations.budget import UNITS, amount
@@ -23,12 +23,14 @@ FAILED = re.compile(r"^Error in rule (\w+)", re.M)
 
 def status(config: Config, runs: Mapping[str, Config] | None = None, folder: str | Path = ".snakemake") -> str:
     """All that `snakemake status` prints. runs: the members of a study, by run; folder: Snakemake's own."""
+    # the Snakemake of a study works under the study's name, for all its members
+    alive = survival.living(folder, config.run)
     if config.study is not None and runs:
-        return _study(config, runs, folder)
-    return _run(config, folder)
+        return _study(config, runs, folder, alive)
+    return _run(config, folder, alive)
 
 
-def _study(config: Config, runs: Mapping[str, Config], folder: str | Path) -> str:
+def _study(config: Config, runs: Mapping[str, Config], folder: str | Path, alive: list[dict]) -> str:
     """A line per member, and the whole of the first, where what they share is made."""
     rows = [("member", "generations judged", "last verdict")]
     for run, member in runs.items():
@@ -38,21 +40,24 @@ def _study(config: Config, runs: Mapping[str, Config], folder: str | Path) -> st
         rows.append((run, f"{len(verdicts)} of at most {member.loop.generations + 1}", said))
     page = Path(layout.RESULTS, config.run, layout.STUDY)
     where = f"finished, {page}" if page.exists() else "not finished"
-    alive = survival.living(folder, config.run)
+    head = f"Study {config.run}: {where}; {_who(alive)}"
+    first = next(iter(runs.values()))
+    return "\n".join([head, "", *_table(rows), "", _run(first, folder, alive)])
+
+
+def _who(alive: list[dict]) -> str:
     who = ", ".join(f"Snakemake {record['pid']} on {record['host']} is at work" for record in alive)
-    head = f"Study {config.run}: {where}; {who or 'no Snakemake is at work on it'}"
-    return "\n".join([head, "", *_table(rows), "", *(_run(member, folder) for member in list(runs.values())[:1])])
+    return who or "no Snakemake is at work on it"
 
 
 def _in(template: str, number: int) -> str:
     return template.format(gen=f"{number:03d}")
 
 
-def _run(config: Config, folder: str | Path) -> str:
+def _run(config: Config, folder: str | Path, alive: list[dict]) -> str:
     run = Path(layout.RESULTS, config.run)
     if not run.exists():
         return f"{run}: nothing has run yet. `snakemake -n` shows the plan, `snakemake preflight` what it will take."
-    alive = survival.living(folder, config.run)
     numbers = [n for n in range(config.loop.generations + 1) if (run / f"gen_{n:03d}").is_dir()]
     lines = [_headline(config, run, alive, numbers), "", *_systems(config, run), ""]
     lines += _table([("gen", "explored", "labelled", "failed", "left", "force error", "verdict")]
@@ -68,8 +73,7 @@ def _headline(config: Config, run: Path, alive: list[dict], numbers: list[int]) 
     where = f"generation {numbers[-1]} of {goal} {config.loop.generations}" if numbers else "before generation 0"
     if (run / layout.REPORT).exists() and not alive:
         where = f"finished, {run / layout.REPORT}"
-    who = ", ".join(f"Snakemake {record['pid']} on {record['host']} is at work" for record in alive)
-    return f"Run {config.run}: {where}; {who or 'no Snakemake is at work on it'}"
+    return f"Run {config.run}: {where}; {_who(alive)}"
 
 
 def _systems(config: Config, run: Path) -> list[str]:
@@ -130,8 +134,7 @@ def _generation(config: Config, run: Path, number: int) -> tuple[str, ...]:
 def _chosen(ledger: Path) -> int | None:
     if not ledger.exists():
         return None
-    with open(ledger, newline="") as file:
-        return sum(row["chosen"] == "1" for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return sum(row["chosen"] == "1" for row in read_table(ledger))
 
 
 def _failures(run: Path, folder: str | Path) -> list[str]:

@@ -15,9 +15,11 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from oligopoly import layout
 from oligopoly.files import write_text
 
 POLL_S = 0.5
@@ -87,20 +89,37 @@ def release(folder: str | Path) -> None:
     _own(folder).unlink(missing_ok=True)
 
 
-def end_jobs(gone: list[dict]) -> None:
+def end_jobs(gone: list[dict]) -> bool:
     """Cancel the SLURM jobs that Snakemakes in `gone` (from `take_over`) left in the queue, and wait until they ended.
 
-    Snakemake will submit the same work again; both at a time would do it twice.
+    Snakemake will submit the same work again; both at a time would do it twice. Returns whether there were any.
     """
+    found = False
     for record in gone:
         name = record.get("slurm_name")
         if name and _in_queue(name):
             print(f"Cancelling the SLURM jobs of Snakemake {record['pid']}, which was killed.", file=sys.stderr)
+            found = True
             subprocess.run(["scancel", f"--name={name}"], check=False)
             end = time.monotonic() + GRACE_S
             while _in_queue(name) and time.monotonic() < end:
                 time.sleep(POLL_S)
         Path(record["file"]).unlink(missing_ok=True)
+    return found
+
+
+def start_again(persistence: Any) -> None:
+    """Replace this Snakemake by one with the same command line, which plans anew; its `persistence` is unlocked.
+
+    Does nothing where the command line is not Snakemake's own, as in a script that uses its Python API.
+    """
+    if Path(sys.argv[0].removesuffix("/__main__.py")).name != "snakemake":  # .../bin/snakemake, or python -m snakemake
+        return
+    persistence.unlock()
+    release(persistence.path)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def living(folder: str | Path, run: str) -> list[dict]:
@@ -136,7 +155,7 @@ def _is_on(lock: Path, run: str) -> bool:
     """Whether the lock names files of `run`; one that was not written to its end may."""
     with contextlib.suppress(FileNotFoundError):
         text = lock.read_text()
-        return not text or f"results/{run}/" in text
+        return not text or f"{layout.RESULTS}/{run}/" in text
     return False
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oligopoly import layout
+from oligopoly.files import read_table
 from oligopoly.labelers.outcomes import Outcome
 from oligopoly.labelling.store import Store
 
@@ -50,13 +51,14 @@ def jobs(run: str | Path) -> list[Use]:
         head = re.match(r"(\d{3})(?:\.|$)", path.stem)
         generation = int(head[1]) if head and rule in layout.BY_GENERATION else 0 if rule == "pool" else None
         for row in rows:
-            gpus = re.search(r"'gpu': (\d+)", row.get("resources") or "")
+            gpus, tasks = (re.search(rf"'{name}': (\d+)", row.get("resources") or "") for name in ("gpu", "tasks"))
             cores = row.get("threads") or "1"
             if row.get("s") in (None, "NA"):
                 continue
             found.append(
                 Use(
-                    rule, path.stem, generation, float(row["s"]), int(cores) if cores.isdigit() else 1,
+                    rule, path.stem, generation, float(row["s"]),
+                    (int(cores) if cores.isdigit() else 1) * (int(tasks[1]) if tasks else 1),
                     int(gpus[1]) if gpus else 0, finished,
                 )
             )  # fmt: skip
@@ -68,8 +70,7 @@ def outcomes(run: str | Path, generation: int | None = None) -> list[dict[str, s
     pattern = layout.CHUNK_OUTCOMES.format(gen="*" if generation is None else f"{generation:03d}", chunk="*")
     rows = []
     for path in sorted(Path(run).glob(pattern)):
-        with open(path, newline="") as file:
-            rows += [row | {"file": str(path)} for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+        rows += [row | {"file": str(path)} for row in read_table(path)]
     return rows
 
 

@@ -1,6 +1,7 @@
 """What can be shown in a report: pictures, tables, sentences."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,3 +37,14 @@ Shown = Picture | Table | Words
 
 # What engines are called in pictures and tables.
 NAMES = {"reference": "reference", "learned": "learned potential"}
+
+
+@contextlib.contextmanager
+def called(name: str) -> Iterator[None]:
+    """Call the learned potential otherwise, while the block lasts: what is measured may be any run."""
+    before = NAMES["learned"]
+    NAMES["learned"] = name
+    try:
+        yield
+    finally:
+        NAMES["learned"] = before

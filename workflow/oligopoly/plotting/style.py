@@ -9,6 +9,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
 
 # Colours that stay apart for colour-blind eyes: M. Okabe, K. Ito, Color Universal Design (2008).
 REFERENCE = "#000000"
@@ -62,6 +63,14 @@ def panels(columns: int, height: float = 2.6, rows: int = 1, width: float = FULL
     """A figure with `rows` x `columns` axes, returned as (figure, flat list of axes)."""
     figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **more)
     return figure, list(axes.ravel())
+
+
+def plain_log(*axes) -> None:
+    """Plain numbers at 1, 2, 5, 10, ... on logarithmic axes."""
+    for axis in axes:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def data_uri(figure) -> str:

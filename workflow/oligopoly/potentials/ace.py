@@ -1,16 +1,19 @@
 """Linear ACE, run by the built-in engine, or by LAMMPS ML-PACE in MD where it is there."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 
+from oligopoly.ace.design import Design
 from oligopoly.ace.evaluator import Evaluator as ACEEvaluator
 from oligopoly.errors import UserError
 from oligopoly.md.engine import Computed, Engine, Evaluator, Score
 from oligopoly.md.external import External
-from oligopoly.potentials.basis import basis_functions
+from oligopoly.md.hardware import ONE_CORE, Hardware
+from oligopoly.potentials.basis import basis_functions, design_of
 from oligopoly.potentials.contract import Prediction, check_choice, known, predictions, require
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.potentials.pace import available, pair_pace
@@ -27,7 +30,7 @@ class BuiltIn:
         self.evaluator = ACEEvaluator(potential, active_set=active_set, threads=threads, skin=skin)
 
     def compute(self, numbers, positions, cell=None, pbc=None, scored: bool = False) -> Computed:
-        """As `md.external.Evaluator` has it."""
+        """As `md.engine.Evaluator` has it."""
         found = self.evaluator.compute(numbers, positions, cell, pbc, gamma=scored)
         score = gamma(np.array(found.gamma)) if scored else None
         return Computed(found.energy, found.forces, found.virial, score, found.energies)
@@ -44,7 +47,7 @@ class ACEPotential:
         evaluator = self._evaluator(uncertainty, threads, skin=0.5)
         return predictions(evaluator, known(self.manifest, frames), uncertainty != "none")
 
-    def engine(self, uncertainty: Uncertainty = NONE, choice: str = "auto", threads: int = 1) -> Engine:
+    def engine(self, uncertainty: Uncertainty = NONE, choice: str = "auto", hardware: Hardware = ONE_CORE) -> Engine:
         check_choice(choice, ("built-in", "pace"))
         # a committee is asked in Python; the compiled styles have none
         if choice == "pace" or (choice == "auto" and uncertainty.kind != "committee" and available(True)):
@@ -52,7 +55,8 @@ class ACEPotential:
                 raise UserError(
                     "explore.engine: pace has no committee: give built-in, or explore.uncertainty.kind: gamma"
                 )
-            return pair_pace(self.manifest, uncertainty)
+            return pair_pace(self.manifest, uncertainty, hardware)
+        threads = hardware.of_one_process()
         every = 0 if uncertainty.kind == "none" else uncertainty.every
         return External(lambda: self._evaluator(uncertainty.kind, threads), self._files(uncertainty.kind), every)
 
@@ -60,8 +64,12 @@ class ACEPotential:
         scored = kind in SCALES and kind in self.manifest.uncertainty
         return next(self.predict([atoms], kind)).score if scored else None
 
+    @functools.cached_property
+    def _design(self) -> Design:
+        return design_of(self.manifest)
+
     def descriptors(self, atoms: Atoms) -> np.ndarray | None:
-        return basis_functions(self.manifest.path("potential"), atoms)
+        return basis_functions(self._design, atoms)
 
     def _evaluator(self, kind: str, threads: int, skin: float = SKIN) -> Evaluator:
         potential = self.manifest.path("potential")

@@ -9,6 +9,7 @@ from ase import Atoms
 from oligopoly.accuracy import voigt
 from oligopoly.errors import UserError
 from oligopoly.md.engine import Engine, Evaluator, Score
+from oligopoly.md.hardware import ONE_CORE, Hardware
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.potentials.uncertainty import NONE, SCALES, Kind, Uncertainty
 
@@ -35,10 +36,10 @@ class Potential(Protocol):
         Raises UserError for elements that it does not know, and for a kind that its manifest does not name.
         """
 
-    def engine(self, uncertainty: Uncertainty = NONE, choice: str = "auto", threads: int = 1) -> Engine:
+    def engine(self, uncertainty: Uncertainty = NONE, choice: str = "auto", hardware: Hardware = ONE_CORE) -> Engine:
         """What runs it in MD, with scores if `uncertainty` says so. choice: auto, built-in, or a program's name.
 
-        Raises UserError where that cannot run it.
+        Raises UserError where that cannot run it, or not on the `hardware`.
         """
 
     def score(self, atoms: Atoms, kind: str) -> Score | None:
@@ -49,7 +50,7 @@ class Potential(Protocol):
 
 
 def predictions(evaluator: Evaluator, frames: Iterable[Atoms], scored: bool = False) -> Iterator[Prediction]:
-    """What an evaluator says of each frame."""
+    """What an evaluator says of each frame. Finite or not: a hole in a potential is a result."""
     for atoms in frames:
         found = evaluator.compute(atoms.numbers, atoms.positions, np.asarray(atoms.cell), atoms.pbc, scored=scored)
         stress = voigt(found.virial / atoms.cell.volume) if atoms.pbc.all() else None

@@ -50,6 +50,17 @@ class Manifest(BaseModel):
         """All its files."""
         return [self.folder / name for name in dict.fromkeys(self._names())]
 
+    def unchanged(self, source: Path) -> "Manifest":
+        """Itself. Raises UserError if one of its files is another than when it was written."""
+        for name, known in self.sha256.items():
+            path = self.folder / name
+            if path.exists() and sha256(path) != known:
+                raise UserError(
+                    f"{path}: is not the file that {source} was written with (its SHA-256 differs): its extrapolation "
+                    "grade and error bars may belong to another fit; bring the file back, or give it alone"
+                )
+        return self
+
     def _names(self) -> list[str]:
         return [*self.files.values(), *(name for member in self.members for name in member.values())]
 
@@ -67,12 +78,12 @@ def read(path: str | Path) -> Manifest:
     path = Path(path)
     try:
         content = json.loads(path.read_text())
-        if content.get("format", FORMAT) > FORMAT:
+        if int(content.get("format", FORMAT)) > FORMAT:
             raise UserError(f"{path}: format {content['format']} is newer than this oligopoly knows ({FORMAT})")
         return Manifest.model_validate(content | {"folder": path.parent})
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (ValueError, AttributeError, ValidationError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, ValidationError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path}: not a manifest of a potential ({str(error).splitlines()[0]})") from None

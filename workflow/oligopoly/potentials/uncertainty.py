@@ -74,7 +74,7 @@ class Committee:
         self.evaluator, self.members = evaluator, members
 
     def compute(self, numbers, positions, cell=None, pbc=None, scored: bool = False) -> Computed:
-        """As `md.external.Evaluator` has it."""
+        """As `md.engine.Evaluator` has it."""
         found = self.evaluator.compute(numbers, positions, cell, pbc)
         if not scored:
             return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oligopoly.errors import UserError
-from oligopoly.files import write_text
+from oligopoly.files import as_json, write_text
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def attempt(what: str, check: Callable[[], Finding | Iterable[Finding]], remedy:
 def write(path: str | Path, findings: list[Finding], **facts) -> None:
     """Keep findings, and numbers for the forecast, in a JSON file."""
     content = {"findings": [dataclasses.asdict(finding) for finding in findings], **facts}
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    write_text(path, as_json(content))
 
 
 def read(path: str | Path) -> tuple[list[Finding], dict]:

@@ -1,10 +1,12 @@
 """What a run will take if every generation is needed: jobs, labels, hours, disk, days, against the budget.
 
-MD is scaled from what the probes measured on the nodes, linearly in atoms and steps; labels by the cost model, which
-knows the timings in the label store; fits from the demonstration's. Right within a factor of two.
+MD is scaled from what the probes measured on the nodes, linearly in atoms and steps, for the threads, ranks or GPUs
+that a rule has; labels by the cost model, which knows the timings in the label store; fits from the demonstration's.
+Right within a factor of two.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +15,10 @@ from rdkit import Chem
 
 from oligopoly.config.models import Config
 from oligopoly.labelling.cost import Costs
+from oligopoly.md.hardware import ONE_CORE, Hardware
 from oligopoly.operations.budget import amount
 from oligopoly.preflight.findings import Finding
+from oligopoly.preflight.speed import measured_on
 
 # Seconds of a core, where no probe measured: MD per step and atom on one core of 2026, and Snakemake's start on a node.
 CLASSICAL, LEARNED, START_S = 1.5e-6, 12e-6, 8.0
@@ -44,28 +48,31 @@ class Forecast:
         return each
 
 
-def forecast(config: Config, measured: dict[str, float], cores: dict[str, int]) -> Forecast:
-    """Forecast of a run. measured: of the probes. cores: by rule, where a rule's jobs have more than one."""
+def forecast(config: Config, measured: Mapping[str, Any], hardware: Mapping[str, Hardware]) -> Forecast:
+    """Forecast of a run. measured: of the probes. hardware: by rule, where a rule's jobs have more than a core."""
     total = Forecast()
     classical, learned = measured.get("classical", CLASSICAL), measured.get("learned", LEARNED)
+    on_one_core = {"classical": classical, "learned": learned}
     gpu = int(config.cluster.sampling == "gpu")
     sizes = {name: atoms(system) * system.chains for name, system in config.systems.items()}
     trained = {name: size for name, size in sizes.items() if config.systems[name].role == "train"}
     last, largest = config.loop.generations, max(trained.values())
 
-    def md(rule, count, size, steps, per_step, frames):
+    def md(rule, count, size, steps, engine, frames):
         total.gigabytes += count * frames * size * BYTES / 1e9
-        return total.add(rule, count, size * steps * per_step / cores.get(rule, 1), cores.get(rule, 1), gpu)
+        one = hardware.get(rule, ONE_CORE)
+        per_step = measured_on(measured.get("speeds", {}).get(engine, []), one) or on_one_core[engine] / one.cores
+        return total.add(rule, count, size * steps * per_step, one.cores, max(gpu, one.gpus))
 
     for name, size in sizes.items():
         total.add("build", config.produce.replicates, 10 + 0.005 * size)
         steps = EQUILIBRATION_FS * config.equilibration.scale / config.equilibration.timestep
-        hours = md("equilibrate", config.produce.replicates, size, steps, classical, 0)
+        hours = md("equilibrate", config.produce.replicates, size, steps, "classical", 0)
         if name in trained:
             for state in config.reference.states.values():
                 duration = config.reference.settle + state.duration + (3000 if state.volume_ratio else 0)
                 frames = state.duration / config.reference.sample_every
-                hours = max(hours, md("reference", 1, size, duration / config.reference.timestep, classical, frames))
+                hours = max(hours, md("reference", 1, size, duration / config.reference.timestep, "classical", frames))
         total.wall = max(total.wall, 2 * hours)
     total.add("pool", len(trained), 20)
     train = 0
@@ -76,24 +83,24 @@ def forecast(config: Config, measured: dict[str, float], cores: dict[str, int]) 
                 for walker in config.explore.walkers.values():
                     steps = walker.md_steps(config.explore.timestep)
                     frames = steps * config.explore.timestep / FRAME_FS
-                    longest = max(longest, md("explore", 1, size, steps, learned, frames))
+                    longest = max(longest, md("explore", 1, size, steps, "learned", frames))
             total.wall += longest
         structures = _structures(config, trained, generation)
         total.labels += len(structures)
-        total.wall += _labels(total, config, structures, cores.get("label", 1))
+        total.wall += _labels(total, config, structures, hardware.get("label", ONE_CORE).cores)
         train += sum(len(one) for one in structures)
-        total.wall += _fit(total, config, train, cores.get("fit", 1))
+        total.wall += _fit(total, config, train, hardware.get("fit", ONE_CORE).cores)
         total.add("select", 1, 10)
         total.add("collect", 1, 5)
         total.wall += 2 * total.add("assess", 1, 10 + 200 * largest * learned)
     production = 0.0
-    engines = {"learned": learned} | ({"reference": classical} if config.label.labeler.runs_md else {})
+    engines = ["learned", *(["classical"] if config.label.labeler.runs_md else [])]
     for size in sizes.values():
         runs = [(run, run.timestep or config.produce.timestep) for run in config.produce.runs.values()]
         steps = sum((run.duration + config.produce.settle) / timestep for run, timestep in runs)
         frames = sum(run.duration for run, _ in runs) / config.produce.sample_every
-        for per_step in engines.values():
-            hours = md("produce", config.produce.replicates, size, steps, per_step, frames)
+        for engine in engines:
+            hours = md("produce", config.produce.replicates, size, steps, engine, frames)
             production = max(production, hours)
         total.add("properties", 1, 30)
     total.wall += production

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +13,39 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly import versions
+from oligopoly.md.hardware import Hardware
+from oligopoly.operations.ways import LEARNED
+from oligopoly.preflight import speed
 from oligopoly.preflight.findings import Finding, attempt
 from oligopoly.seeds import derive
 
 ATOMS = 150  # about so many in the box that is tried
 SETTLE_STEPS, STEPS = 3000, 100
-FUNCTIONS = 60  # per element of the potential that is tried: enough to run, quick to fit
 TEMPERATURE = 300.0
+BUILT_IN = "the built-in engine"
 
 
-def probe(where: str, config: dict[str, Any], threads: int) -> tuple[list[Finding], dict[str, float]]:
+def probe(
+    where: str,
+    config: dict[str, Any],
+    threads: int = 1,
+    hardware: Mapping[str, Hardware] | None = None,
+    folder: str | None = None,
+) -> tuple[list[Finding], dict[str, Any]]:
     """Try everything that runs on nodes of the kind `where` ('cpu' or 'gpu').
 
-    config: the checked config as plain data. Returns findings, and seconds per step and atom of MD with the force field
-    (`classical`) and with a learned potential (`learned`), and of one label (`label`, of `label_atoms` atoms).
+    config: the checked config as plain data; threads: of a label; hardware: of the rules of MD, if they run here;
+    folder: that all nodes see. Returns findings, and seconds per step and atom of MD with the force field (`classical`)
+    and with a learned potential (`learned`) on one core, of one label (`label`, of `label_atoms` atoms), and of both
+    kinds of MD on more than a core (`speeds`, see `speed.scaling`).
     """
-    facts: dict[str, float] = {}
+    facts: dict[str, Any] = {}
+    hardware = hardware or {}
     found = attempt("node", lambda: _node(where), "ask your administrators")
     found += attempt("software", _software, "see docs/software.md for the ways to bring Python and its packages along")
-    with tempfile.TemporaryDirectory(prefix="preflight-") as folder:
+    with tempfile.TemporaryDirectory(prefix="preflight-", dir=folder) as scratch:
         try:
-            box = _Box(config, Path(folder))
+            box = _Box(config, Path(scratch).absolute())
         except Exception as error:
             remedy = "see above; LAMMPS or RDKit may be broken in this installation"
             return [*found, Finding("tiny MD", "", f"{type(error).__name__}: {error}", remedy)], facts
@@ -45,7 +57,9 @@ def probe(where: str, config: dict[str, Any], threads: int) -> tuple[list[Findin
             )
         if where == config["cluster"]["sampling"]:
             remedy = "see explore.engine in the config, and docs/software.md for a LAMMPS with ML-PACE"
-            found += attempt("tiny MD with a learned potential", lambda: _learned(config, box, threads, facts), remedy)
+            found += attempt("LAMMPS", speed.lammps, remedy)
+            found += attempt("scaling", lambda: _force_field_scaling(config, box, hardware, facts), remedy)
+            found += attempt("tiny MD with a learned potential", lambda: _learned(config, box, hardware, facts), remedy)
     return found, facts
 
 
@@ -65,7 +79,7 @@ class _Box:
         self.folder, self.data, self.system = folder, folder / "built.data", folder / "system.json"
         self.name, system = next((n, s) for n, s in config["systems"].items() if s["role"] == "train")
         force_field = FORCE_FIELDS.read(config["force_field"])
-        chain = {key: system[key] for key in ("repeat_unit", "end_groups", "degree_of_polymerisation")}
+        chain = {key: system[key] for key in ("repeat_unit", "end_groups", "degree_of_polymerisation", "tacticity")}
         build_system(
             self.data, self.system, **chain, chains=1, force_field=force_field,
             seed=derive(config["seed"], "preflight"),
@@ -91,7 +105,15 @@ class _Box:
         )  # fmt: skip
         self.seconds = (time.perf_counter() - begin) / (10 * STEPS) / len(dense)
         trajectory_ = trajectory.read(folder / "md" / "trajectory.extxyz")
-        self.frames = [trajectory_.atoms(k) for k in range(len(trajectory_))]
+        self.frames = trajectory_.frames()
+
+    def enlarged(self, config: dict[str, Any]) -> tuple[Atoms, Path]:
+        """About as large as the largest box of the config, with its data file."""
+        from oligopoly.config.load import checked
+        from oligopoly.preflight.forecast import atoms
+
+        target = max(atoms(system) * system.chains for system in checked(config).systems.values())
+        return speed.enlarged(self.atoms, self.data, self.topology.atoms_per_chain, target)
 
 
 def _node(where: str) -> Iterable[Finding]:
@@ -132,7 +154,7 @@ def _software() -> Iterable[Finding]:
     yield Finding("software", f"Python {sys.version.split()[0]} at {sys.executable}; {told}")
 
 
-def _label(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, float]) -> Iterable[Finding]:
+def _label(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, Any]) -> Iterable[Finding]:
     from oligopoly.labelers.registry import create
 
     settings = config["label"]["labeler"]
@@ -158,27 +180,43 @@ def _label(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, flo
         )  # fmt: skip
 
 
-def _learned(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, float]) -> Iterable[Finding]:
+def _force_field_scaling(
+    config: dict[str, Any], box: _Box, hardware: Mapping[str, Hardware], facts: dict[str, Any]
+) -> Iterable[Finding]:
+    from oligopoly.config.load import checked
+    from oligopoly.forcefields.engine import Classical
+    from oligopoly.forcefields.registry import FORCE_FIELDS
+
+    runs_md = checked(config).label.labeler.runs_md
+    rules = {"equilibrate", "reference"} | ({"produce"} if runs_md else set())
+    ways = speed.ways(one for rule, one in hardware.items() if rule in rules)
+    if not ways:
+        return
+    large, data = box.enlarged(config)
+    force_field = FORCE_FIELDS.read(config["force_field"]).create()
+    speeds = facts.setdefault("speeds", {}).setdefault("classical", [])
+    yield from speed.scaling(
+        "MD with the force field", lambda one: Classical(data, force_field, one), large, ways, speeds
+    )
+
+
+def _learned(
+    config: dict[str, Any], box: _Box, hardware: Mapping[str, Hardware], facts: dict[str, Any]
+) -> Iterable[Finding]:
     from oligopoly.config.load import checked
     from oligopoly.labelers.classical import ClassicalLabeler
     from oligopoly.md.external import External
-    from oligopoly.md.lammps import start
     from oligopoly.md.simulation import Conditions, open_simulation
     from oligopoly.potentials.registry import open_potential
     from oligopoly.potentials.uncertainty import SCALES
     from oligopoly.trainers.registry import train as train_potential
 
-    lmp = start()
-    styles = [style for style in ("pace", "pace/extrapolation") if lmp.has_style("pair", style)]
-    version = lmp.version()
-    lmp.close()
-    yield Finding("LAMMPS", f"version {version}, pair styles {', '.join(styles) or 'without pace'}")
     with ClassicalLabeler(box.data, box.system) as labeler:
         frames = [_labelled(atoms, labeler.label(atoms)) for atoms in box.frames]
     whole = checked(config)
     manifest = train_potential(whole.trainer.quick(), frames, [], box.folder / "potential")
     potential, uncertainty = open_potential(manifest.folder / "manifest.json"), whole.uncertainty
-    engine = potential.engine(uncertainty, whole.explore.engine, threads)
+    engine = potential.engine(uncertainty, whole.explore.engine)
     every, scores = uncertainty.every, []
     with open_simulation(engine, box.atoms, Conditions("nvt", TEMPERATURE, 0.5), 1) as simulation:
         simulation.ensemble(2 * STEPS)
@@ -188,7 +226,7 @@ def _learned(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, f
             simulation.advance(every)
             scores.append(simulation.score())
     facts["learned"] = (time.perf_counter() - begin) / STEPS / len(box.atoms)
-    name = "the built-in engine" if isinstance(engine, External) else "LAMMPS ML-PACE"
+    name = BUILT_IN if isinstance(engine, External) else "LAMMPS ML-PACE"
     if uncertainty.kind != "none":
         scale = SCALES[uncertainty.kind]
         known = [score.frame for score in scores if score is not None]
@@ -202,6 +240,14 @@ def _learned(config: dict[str, Any], box: _Box, threads: int, facts: dict[str, f
                 uncertainty.kind, f"{scale.name} up to {max(known):.2f} {scale.unit}".rstrip() + f" from {name}"
             )
     yield Finding("tiny MD with a learned potential", f"{len(box.atoms)} atoms, {2 * STEPS} steps with {name}")
+    asked = [one for rule, one in hardware.items() if rule in LEARNED]
+    if name == BUILT_IN:  # which knows neither ranks nor GPUs
+        asked = [Hardware(one.threads) for one in asked]
+    if ways := speed.ways(asked):
+        yield from speed.scaling(
+            f"MD with {name}", lambda one: potential.engine(uncertainty, whole.explore.engine, one),
+            box.enlarged(config)[0], ways, facts.setdefault("speeds", {}).setdefault("learned", []),
+        )  # fmt: skip
 
 
 def _labelled(atoms: Atoms, label) -> Atoms:

@@ -2,11 +2,12 @@
 
 from oligopoly.config.load import check
 from oligopoly.errors import UserError
+from oligopoly.md.hardware import Hardware
 from oligopoly.preflight import findings
 from oligopoly.preflight.forecast import compare, describe, forecast
 
 
-def report(files: list[str], config: dict, cores: dict[str, int]) -> str:
+def report(files: list[str], config: dict, hardware: dict[str, dict]) -> str:
     """All findings and the forecast. Raises UserError with the same text when there are problems."""
     found: list[findings.Finding] = []
     measured: dict = {}
@@ -15,7 +16,7 @@ def report(files: list[str], config: dict, cores: dict[str, int]) -> str:
         found += some
         measured |= facts.get("measured", {})
     checked = check(config)
-    expected = forecast(checked, measured, cores)
+    expected = forecast(checked, measured, {rule: Hardware(**one) for rule, one in hardware.items()})
     found += compare(checked, expected)
     problems = [finding for finding in found if finding.problem]
     bound = "exactly" if checked.loop.mode == "fixed" else "at most"

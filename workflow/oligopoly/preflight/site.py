@@ -17,7 +17,7 @@ MIN_JOB_AGE_S = 120
 
 @dataclass(frozen=True)
 class Ask:
-    """What one attempt of a rule's jobs asks SLURM for: MB, minutes."""
+    """What one attempt of a rule's jobs asks SLURM for: cores of each task, MB, minutes."""
 
     rule: str
     attempt: int
@@ -27,6 +27,7 @@ class Ask:
     runtime: int | None
     gpus: int
     account: str | None
+    tasks: int = 1
 
 
 def check(results: str | Path, asks: list[Ask], jobs: int | None, slurm: bool) -> list[Finding]:
@@ -145,7 +146,8 @@ def _limits(asks: list[Ask]) -> Iterable[Finding]:
 def _request(ask: Ask) -> tuple[str, ...]:
     options = [("-p", ask.partition), ("-A", ask.account), ("-t", ask.runtime), ("--mem", ask.mem_mb)]
     given = [word for option, value in options if value for word in (option, str(value))]
-    return (*given, "-c", str(ask.cores), *([f"--gpus={ask.gpus}"] if ask.gpus else []))
+    tasks = ["-n", str(ask.tasks)] if ask.tasks > 1 else []
+    return (*given, *tasks, "-c", str(ask.cores), *([f"--gpus={ask.gpus}"] if ask.gpus else []))
 
 
 def _memory_of_jobs() -> Iterable[Finding]:

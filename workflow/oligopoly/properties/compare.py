@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from oligopoly import files
 from oligopoly.errors import UserError
 from oligopoly.properties.contract import ENGINES, Context, PropertySettings, Run
+from oligopoly.properties.kept import Kept
 from oligopoly.systems.topology import Topology
 
 NOT_COMPARED = "The reference method runs no MD, so that there is nothing to compare with."
@@ -23,6 +25,7 @@ def compare(
     temperature: float,
     role: Literal["train", "transfer"] = "train",
     energies: Mapping[str, Callable] | None = None,
+    threads: int = 1,
 ) -> dict[str, Any]:
     """Measure the production runs of both engines, compare, and write the result as JSON.
 
@@ -35,7 +38,7 @@ def compare(
     """
     topology = Topology.read(system_json)
     system = json.loads(Path(system_json).read_text())
-    context = Context(Path(system_json).parent.name, topology, system, role, temperature, dict(energies or {}))
+    context = Context(Path(system_json).parent.name, topology, system, role, temperature, dict(energies or {}), threads)
     result: dict[str, Any] = {
         "system": context.name,
         "role": role,
@@ -54,23 +57,26 @@ def compare(
         for engine, folders in replicates.items()
         for name in {*runs.values(), *(one.run for one in properties.values() if one.run)}
     }
-    checks = []
+    checks, kept = [], Kept(out_json)
     for kind, settings in properties.items():
         found: dict[str, Any] = {}
         one, name = settings.create(), settings.run or runs.get(settings.ensemble, "")
         for engine in ENGINES:
             if (engine, name) in opened:
-                found[engine] = _attempt(one.measure, opened[engine, name], context, engine)
+                measure = partial(attempt, one.measure, opened[engine, name], context, engine)
+                of = (settings.model_dump(), temperature, role, sorted(context.energies))
+                found[engine] = kept.measure(f"{kind}.{engine}", of, opened[engine, name], measure)
         missing = next((found[engine]["missing"] for engine in found if "missing" in found[engine]), None)
         if missing:
             found["missing"] = missing
         elif len(found) == len(ENGINES):
-            found["comparison"] = _attempt(one.compare, found["reference"], found["learned"], context)
+            found["comparison"] = attempt(one.compare, found["reference"], found["learned"], context)
         result["properties"][kind] = found
         checks += [check.to_dict() for check in one.checks(found, context)]
     result["checks"] = checks
     result["passed"], result["sentences"] = _verdict(result)
-    files.write_text(out_json, json.dumps(result, indent=1))
+    files.write_text(out_json, files.as_json(result))
+    kept.clear()
     return result
 
 
@@ -94,7 +100,8 @@ def _outcomes(status: Any) -> Iterator[str]:
             yield from _outcomes(value)
 
 
-def _attempt(measure: Callable, *arguments: Any) -> dict[str, Any]:
+def attempt(measure: Callable, *arguments: Any) -> dict[str, Any]:
+    """What is measured, or {"missing": why it cannot be}."""
     try:
         return measure(*arguments)
     except (UserError, FileNotFoundError) as error:

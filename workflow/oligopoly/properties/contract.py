@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from oligopoly.systems.topology import Topology
 
 ENGINES = ("reference", "learned")
+SIGMAS = 2.0  # standard errors that a tolerance leaves besides
 
 
 class Tolerance(Settings):
     """Largest deviation from the reference in percent, beyond two standard errors."""
 
-    train: float = Field(2.0, gt=0, description="of trained systems")
-    transfer: float = Field(4.0, gt=0, description="of longer chains")
+    train: float = Field(2.0, gt=0, le=1000, description="of trained systems")
+    transfer: float = Field(4.0, gt=0, le=1000, description="of longer chains")
 
 
 class PropertySettings(PartSettings):
@@ -48,25 +49,39 @@ class PropertySettings(PartSettings):
 
 @dataclass(frozen=True)
 class Run:
-    """One production run of one replicate: `folder` holds thermo.tsv and trajectory.extxyz of `atoms` atoms."""
+    """One production run of one replicate: `folder` holds thermo.tsv and trajectory.extxyz of `atoms` atoms, unless
+    `opened` gives a trajectory from elsewhere."""
 
     folder: Path
     atoms: int
+    opened: "Trajectory | None" = None
 
     @cached_property
     def thermo(self) -> dict[str, np.ndarray]:
-        """Columns of the thermo table. Raises UserError if it is missing."""
+        """Columns of the thermo table; of a trajectory from elsewhere time_ps and volume_A3. Raises UserError if it is
+        missing."""
         from oligopoly.md.trajectory import read_thermo
 
+        if self.opened is not None:
+            return {"time_ps": self.opened.times / 1000, "volume_A3": abs(np.linalg.det(self.opened.cells))}
         return read_thermo(self.folder / "thermo.tsv")
+
+    @property
+    def spacing_ps(self) -> float:
+        """Time between two frames."""
+        times = self.trajectory.times
+        return float(times[-1] - times[0]) / max(len(times) - 1, 1) / 1000
 
     @cached_property
     def trajectory(self) -> "Trajectory":
-        """All its frames. Raises UserError if they are missing or of another system."""
+        """All its frames, with positions that stay in the file. Raises UserError if they are missing or of another
+        system."""
         from oligopoly.md import trajectory
 
+        if self.opened is not None:
+            return self.opened
         path = self.folder / "trajectory.extxyz"
-        found = trajectory.read(path)
+        found = trajectory.stored(path)
         if len(found.numbers) != self.atoms:
             raise UserError(f"{path}: its frames have {len(found.numbers)} atoms, the system {self.atoms}")
         return found
@@ -75,7 +90,7 @@ class Run:
 @dataclass(frozen=True)
 class Context:
     """The system that is measured: `system` is its system.json; `energies`: by engine, what gives energies (eV) of
-    frames, where that is cheap; `sigmas`: standard errors that a tolerance leaves besides."""
+    frames, where that is cheap."""
 
     name: str
     topology: "Topology"
@@ -83,7 +98,7 @@ class Context:
     role: Literal["train", "transfer"]
     temperature: float
     energies: dict[str, Callable[[Sequence[Atoms]], np.ndarray]] = field(default_factory=dict)
-    sigmas: float = 2.0
+    threads: int = 1
 
     @property
     def ring(self) -> bool:
@@ -106,6 +121,18 @@ class Check:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Number:
+    """A measured number with its standard error (None: not known), to be drawn against chain length; not `known`: the
+    run was too short."""
+
+    name: str
+    unit: str
+    value: float
+    error: float | None
+    known: bool = True
+
+
 class Property(Protocol):
     """A property: measured for each engine, compared, and drawn.
 
@@ -122,6 +149,10 @@ class Property(Protocol):
         """What must hold, of {"reference": ..., "learned": ..., "comparison": ..., "missing": ...}, as far as it is
         there. Something that could not be measured is not known (passed None), or False if all rests on it."""
 
+    def numbers(self, measured: dict[str, Any], units: int) -> Iterable[Number]:
+        """Of one engine's measurement, for chains of `units` repeat units: what is worth drawing against chain
+        length."""
+
     def overview(self, everything: dict[str, dict[str, Any]]) -> "Iterable[Shown]":
         """What is shown of all systems together; everything: by system, results by kind of property."""
 
@@ -129,7 +160,7 @@ class Property(Protocol):
         """What is shown of one system."""
 
 
-def allowed(deviation: float, sigma: float, tolerance: float, sigmas: float) -> tuple[float, bool]:
+def allowed(deviation: float, sigma: float, tolerance: float) -> tuple[float, bool]:
     """The largest deviation that passes, and whether this one does."""
-    limit = tolerance + sigmas * sigma
+    limit = tolerance + SIGMAS * sigma
     return limit, bool(abs(deviation) <= limit)

@@ -10,7 +10,17 @@ from oligopoly.errors import UserError
 from oligopoly.plotting.numbers import quantity
 from oligopoly.plotting.shown import NAMES, Picture, Shown, Table
 from oligopoly.properties import statistics
-from oligopoly.properties.contract import ENGINES, Check, Context, PropertySettings, Run, Tolerance, allowed
+from oligopoly.properties.contract import (
+    ENGINES,
+    SIGMAS,
+    Check,
+    Context,
+    Number,
+    PropertySettings,
+    Run,
+    Tolerance,
+    allowed,
+)
 
 SHOWN = 1000  # points of a series that are kept for pictures, evenly spaced
 # Of fewer independent samples in a run (20 correlation times) neither density nor error is known. In made-up series of
@@ -62,13 +72,13 @@ class Density:
         deviation = 100 * (two["value"] / one["value"] - 1)
         sigma = 100 * np.hypot(two["error"] / one["value"], one["error"] * two["value"] / one["value"] ** 2)
         tolerance = getattr(self.settings.tolerance_percent, context.role)
-        limit, passed = allowed(deviation, sigma, tolerance, context.sigmas)
+        limit, passed = allowed(deviation, sigma, tolerance)
         known = min(one["effective_samples"], two["effective_samples"]) >= FEW
         return {
             "deviation_percent": deviation,
             "sigma_percent": float(sigma),
             "tolerance_percent": tolerance,
-            "sigmas": context.sigmas,
+            "sigmas": SIGMAS,
             "allowed_percent": float(limit),
             # too short to know is no success; a deviation beyond what is allowed is none either
             "passed": passed if known or not passed else None,
@@ -93,6 +103,11 @@ class Density:
                 c["passed"],
             )
         ]
+
+    def numbers(self, measured: dict[str, Any], units: int) -> Iterable[Number]:
+        """The density."""
+        known = measured["effective_samples"] >= FEW
+        yield Number("density", "g/cm³", measured["value"], measured["error"], known)
 
     def overview(self, everything: dict[str, dict[str, Any]]) -> Iterable[Shown]:
         """Deviations, histories and numbers of all systems."""

@@ -5,17 +5,28 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from oligopoly.md.stored import blocks
 from oligopoly.plotting.shown import NAMES, Shown, Table, Words
 from oligopoly.properties import statistics
-from oligopoly.properties.contract import ENGINES, Check, Context, PropertySettings, Run, Tolerance, allowed
-from oligopoly.properties.msd import centres
+from oligopoly.properties.contract import (
+    ENGINES,
+    SIGMAS,
+    Check,
+    Context,
+    Number,
+    PropertySettings,
+    Run,
+    Tolerance,
+    allowed,
+)
+from oligopoly.properties.msd import weights
 
 # Order parameter above which chains are not a liquid's, however few they are.
 FROZEN = 0.75
 QUANTITIES = {
-    "gyration_A2": "radius of gyration² (Å²)",
-    "end_to_end_A2": "end-to-end distance² (Å²)",
-    "alignment": "alignment of the chains (1: parallel)",
+    "gyration_A2": ("radius of gyration²", "Å²"),
+    "end_to_end_A2": ("end-to-end distance²", "Å²"),
+    "alignment": ("alignment of the chains", "1: parallel"),
 }
 
 
@@ -43,24 +54,23 @@ class Dimensions:
         of_chains = [
             per_chain(run.trajectory.positions, t.masses, t.molecules, t.numbers, t.bonds, context.ring) for run in runs
         ]
-        spacing = _spacing_ps(runs[0])
         found: dict[str, Any] = {}
-        for key, name in QUANTITIES.items():
+        for key, (name, _) in QUANTITIES.items():
             series = [values for one in of_chains if (values := one[key]) is not None]  # rings have no ends
-            found[key] = statistics.over_chains(series, spacing, f"the {name.split(' (')[0]}") if series else None
+            found[key] = statistics.over_chains(series, runs[0].spacing_ps, f"the {name}") if series else None
         return found
 
     def compare(self, reference: dict[str, Any], learned: dict[str, Any], context: Context) -> dict[str, Any]:
         """Deviations in percent, and whether they are allowed; None where a run was too short to know."""
         tolerance = getattr(self.settings.tolerance_percent, context.role)
-        found: dict[str, Any] = {"tolerance_percent": tolerance, "sigmas": context.sigmas}
+        found: dict[str, Any] = {"tolerance_percent": tolerance, "sigmas": SIGMAS}
         for key in ("gyration_A2", "end_to_end_A2"):
             one, two = reference.get(key), learned.get(key)
             if not one or not two or not one["value"]:
                 continue
             deviation = 100 * (two["value"] / one["value"] - 1)
             sigma = 100 * float(np.hypot(one["error"], two["error"])) / one["value"]
-            limit, passed = allowed(deviation, sigma, tolerance, context.sigmas)
+            limit, passed = allowed(deviation, sigma, tolerance)
             known = one.get("known", True) and two.get("known", True)
             found[key] = {
                 "deviation_percent": deviation, "sigma_percent": sigma, "allowed_percent": limit,
@@ -83,7 +93,7 @@ class Dimensions:
             checks.append(
                 Check(
                     f"dimensions.{key}",
-                    QUANTITIES[key].split(" (")[0],
+                    QUANTITIES[key][0],
                     told,
                     f"within {comparison['tolerance_percent']:g} % + {comparison['sigmas']:g}σ "
                     f"= {c['allowed_percent']:.1f} %",
@@ -91,6 +101,13 @@ class Dimensions:
                 )
             )
         return checks
+
+    def numbers(self, measured: dict[str, Any], units: int) -> Iterable[Number]:
+        """Squares by repeat unit: they no longer grow where chains are random walks."""
+        for key in ("gyration_A2", "end_to_end_A2"):
+            if one := measured.get(key):
+                name, unit = QUANTITIES[key]
+                yield Number(f"{name} / n", unit, one["value"] / units, one["error"] / units, one.get("known", True))
 
     def overview(self, everything: dict[str, dict[str, Any]]) -> Iterable[Shown]:
         """Each system has its own."""
@@ -100,10 +117,10 @@ class Dimensions:
         """A table of both engines."""
         engines = [engine for engine in ENGINES if "missing" not in found.get(engine, {"missing": ""})]
         rows = []
-        for key, name in QUANTITIES.items():
+        for key, (name, unit) in QUANTITIES.items():
             values = [found[engine].get(key) for engine in engines]
             if values and all(values):
-                rows.append((name, *(_told(one) for one in values)))
+                rows.append((f"{name} ({unit})", *(_told(one) for one in values)))
         if rows:
             today = any("error_chains" in (found[engine].get("gyration_A2") or {}) for engine in engines)
             caption = "Chains; the error is " + (
@@ -120,9 +137,12 @@ def _told(one: dict[str, Any]) -> str:
     return f"{one['value']:.2f} ± {one['error']:.2f}" + ("" if one.get("known", True) else " (too short)")
 
 
-def _spacing_ps(run: Run) -> float:
-    times = run.trajectory.times
-    return float(times[-1] - times[0]) / max(len(times) - 1, 1) / 1000
+def backbone(numbers, bonds):
+    """Bonds (B, 2) between heavy atoms, as a sparse graph (N, N) of all atoms."""
+    from scipy.sparse import coo_array
+
+    heavy = bonds[(numbers[bonds] > 1).all(axis=1)] if len(bonds) else np.zeros((0, 2), int)
+    return coo_array((np.ones(len(heavy)), (heavy[:, 0], heavy[:, 1])), shape=(len(numbers),) * 2).tocsr()
 
 
 def chain_ends(numbers, bonds, molecules) -> np.ndarray:
@@ -130,40 +150,56 @@ def chain_ends(numbers, bonds, molecules) -> np.ndarray:
 
     bonds : (B, 2). For trees this is exact (two breadth-first searches); side rings do no harm.
     """
-    from scipy.sparse import coo_array
+    return np.array([(way[0], way[-1]) for way in longest_ways(numbers, bonds, molecules)])
+
+
+def longest_ways(numbers, bonds, molecules) -> list[np.ndarray]:
+    """Atoms along the longest chain of heavy atoms of each molecule. Molecules that are alike are searched once."""
+    numbers, bonds, molecules = map(np.asarray, (numbers, bonds, molecules))
+    graph = backbone(numbers, bonds)
+    order = np.argsort(molecules, kind="stable")
+    known: dict[tuple, np.ndarray] = {}
+    ways = []
+    for atoms in np.split(order, np.cumsum(np.bincount(molecules))[:-1]):
+        own = graph[atoms][:, atoms]
+        key = (numbers[atoms].tobytes(), own.indices.tobytes(), own.indptr.tobytes())
+        if key not in known:
+            known[key] = _longest_way(numbers[atoms], own)
+        ways.append(atoms[known[key]])
+    return ways
+
+
+def _longest_way(numbers, graph) -> np.ndarray:
     from scipy.sparse.csgraph import breadth_first_order
 
-    numbers, bonds, molecules = map(np.asarray, (numbers, bonds, molecules))
-    n = len(numbers)
-    heavy = bonds[(numbers[bonds] > 1).all(axis=1)] if len(bonds) else np.zeros((0, 2), int)
-    graph = coo_array((np.ones(len(heavy)), (heavy[:, 0], heavy[:, 1])), shape=(n, n)).tocsr()
-    ends = []
-    for m in range(molecules.max() + 1):
-        atoms = np.flatnonzero((molecules == m) & (numbers > 1))
-        start = int(atoms[0]) if len(atoms) else int(np.flatnonzero(molecules == m)[0])
-        far = int(breadth_first_order(graph, start, False, False)[-1])
-        ends.append((far, int(breadth_first_order(graph, far, False, False)[-1])))
-    return np.array(ends)
+    start = int(np.argmax(numbers > 1))
+    first = int(breadth_first_order(graph, start, False, False)[-1])
+    reached, before = breadth_first_order(graph, first, False, True)
+    way = [int(reached[-1])]
+    while way[-1] != first:
+        way.append(int(before[way[-1]]))
+    return np.array(way[::-1])
 
 
 def per_chain(positions, masses, molecules, numbers, bonds, ring: bool = False) -> dict[str, np.ndarray | None]:
     """Squared radius of gyration and end-to-end distance (A^2) of each chain and frame (F, M), and alignment (F, 1).
 
-    positions : (F, N, 3) A with molecules whole. Rings have no ends: their end_to_end and alignment
-    are None.
+    positions : (F, N, 3) A with molecules whole, in memory or `md.stored`. Rings have no ends: their end_to_end and
+    alignment are None.
     """
-    positions, masses, molecules = map(np.asarray, (positions, masses, molecules))
-    middle = centres(positions, masses, molecules)
-    squares = ((positions - middle[:, molecules]) ** 2).sum(axis=2)
-    weights = np.zeros((len(masses), molecules.max() + 1))
-    weights[np.arange(len(masses)), molecules] = masses / np.bincount(molecules, masses)[molecules]
-    result: dict[str, np.ndarray | None] = {"gyration_A2": squares @ weights, "end_to_end_A2": None, "alignment": None}
-    if not ring:
-        ends = chain_ends(numbers, bonds, molecules)
-        vectors = positions[:, ends[:, 1]] - positions[:, ends[:, 0]]
-        result["end_to_end_A2"] = (vectors**2).sum(axis=2)
-        result["alignment"] = alignment(vectors)[:, None]
-    return result
+    masses, molecules = np.asarray(masses, float), np.asarray(molecules)
+    matrix = weights(masses, molecules)
+    ends = None if ring else chain_ends(numbers, bonds, molecules)
+    found: dict[str, list] = {key: [] for key in QUANTITIES}
+    for _, block in blocks(positions, "dimensions of chains"):
+        for frame in block:
+            squares = ((frame - (matrix @ frame)[molecules]) ** 2).sum(axis=1)
+            found["gyration_A2"].append(matrix @ squares)
+        if ends is not None:
+            vectors = block[:, ends[:, 1]] - block[:, ends[:, 0]]
+            found["end_to_end_A2"] += list((vectors**2).sum(axis=2))
+            found["alignment"] += list(alignment(vectors)[:, None])
+    return {key: np.array(values) if values else None for key, values in found.items()}
 
 
 def alignment(vectors) -> np.ndarray:

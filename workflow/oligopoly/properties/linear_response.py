@@ -20,7 +20,7 @@ import numpy as np
 from oligopoly.errors import UserError
 from oligopoly.plotting.shown import Shown, Words
 from oligopoly.properties import density, statistics
-from oligopoly.properties.contract import Check, Context, PropertySettings, Run
+from oligopoly.properties.contract import Check, Context, Number, PropertySettings, Run
 
 BOLTZMANN = 8.617333262e-5  # eV/K
 FRAMES = 400  # evenly spaced at most: later frames repeat the earlier ones
@@ -67,6 +67,10 @@ class LinearResponse:
     def checks(self, found: dict[str, Any], context: Context) -> list[Check]:
         """None: it is beside the density, as a second witness, and in `assess`."""
         return []
+
+    def numbers(self, measured: dict[str, Any], units: int) -> Iterable[Number]:
+        """None: these are differences."""
+        return ()
 
     def overview(self, everything: dict[str, dict[str, Any]]) -> Iterable[Shown]:
         """It is drawn with the density."""

@@ -5,15 +5,15 @@ from itertools import combinations_with_replacement
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from ase.cell import Cell
 from ase.data import chemical_symbols
 
 from oligopoly.errors import UserError
 from oligopoly.plotting.shown import NAMES, Picture, Shown, Table, Words
-from oligopoly.properties import statistics
-from oligopoly.properties.contract import Check, Context, PropertySettings, Run, Tolerance
+from oligopoly.properties import pair_counts, statistics
+from oligopoly.properties.contract import SIGMAS, Check, Context, Number, PropertySettings, Run, Tolerance
 
 FARTHEST = 12.0  # A
+FRAMES = 1000
 
 
 class Settings(PropertySettings):
@@ -38,9 +38,12 @@ class PairDistributions:
         """As `pair_distributions`, up to 12 A or half the box, averaged over replicates."""
         topology = context.topology
         found = [
-            pair_distributions(run.trajectory.positions, run.trajectory.cells, topology.numbers, topology.molecules)
+            pair_distributions(
+                run.trajectory.positions, run.trajectory.cells, topology.numbers, topology.molecules,
+                threads=context.threads,
+            )
             for run in runs
-        ]
+        ]  # fmt: skip
         return found[0] if len(found) == 1 else _averaged(found)
 
     def compare(self, reference: dict[str, Any], learned: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -72,19 +75,23 @@ class PairDistributions:
         tolerance = c["tolerance_percent"]
         share = {pair: 100 * one["share"] for pair, one in apart.items()}
         noise = {pair: 100 * one["noise"] for pair, one in apart.items()}
-        off = [pair for pair in apart if share[pair] > tolerance + 2 * noise[pair]]
+        off = [pair for pair in apart if share[pair] > tolerance + SIGMAS * noise[pair]]
         # where chance alone moves more pairs than are allowed to, nothing is known
         unknown = [pair for pair in apart if noise[pair] > tolerance]
-        worst = max(off or unknown or apart, key=lambda pair: share[pair] - 2 * noise[pair])
+        worst = max(off or unknown or apart, key=lambda pair: share[pair] - SIGMAS * noise[pair])
         return [
             Check(
                 "rdf",
                 "g(r) between molecules",
                 f"{worst}: {share[worst]:.1f} % of pairs elsewhere, {noise[worst]:.1f} % by chance",
-                f"within {tolerance:g} % + 2 x chance = {tolerance + 2 * noise[worst]:.1f} %",
+                f"within {tolerance:g} % + {SIGMAS:g} x chance = {tolerance + SIGMAS * noise[worst]:.1f} %",
                 False if off else None if unknown else True,
             )
         ]
+
+    def numbers(self, measured: dict[str, Any], units: int) -> Iterable[Number]:
+        """None: these are curves."""
+        return ()
 
     def overview(self, everything: dict[str, dict[str, Any]]) -> Iterable[Shown]:
         """Each system has its own."""
@@ -134,10 +141,11 @@ def largest_radius(cells) -> float:
     return float(heights.min() / 2)
 
 
-def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0.1) -> dict:
+def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0.1, threads=1) -> dict:
     """Intra- and intermolecular g(r) of every pair of elements, with errors over time and chains.
 
-    positions : (F, N, 3) A with molecules whole; cells : (F, 3, 3) A, each frame its own;
+    positions : (F, N, 3) A with molecules whole, in memory or `md.stored`; cells : (F, 3, 3) A, each frame its own;
+    of more than FRAMES, every second or n-th counts: those between tell next to nothing new;
     numbers : (N,) atomic numbers; molecules : (N,) molecule of each atom.
     r_max : A; by default 12 or half the narrowest box, whichever is less. width : of a bin, A.
 
@@ -151,9 +159,9 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
     Returns {"r_A": [...], "pairs": {"C-H": {"inter": {"g", "error"}, "intra": {...}}}}.
     Raises UserError when r_max reaches beyond half the box or there are fewer than two frames.
     """
-    import freud
-
-    positions, cells = np.asarray(positions, float), np.asarray(cells, float)
+    cells = np.asarray(cells, float)
+    nth = -(-len(positions) // FRAMES)
+    positions, cells = positions[::nth], cells[::nth]
     numbers, molecules = np.asarray(numbers), np.asarray(molecules)
     limit = largest_radius(cells)
     if r_max is None:
@@ -184,29 +192,12 @@ def pair_distributions(positions, cells, numbers, molecules, r_max=None, width=0
         between.append(every[-1] - twice * np.sum(per_molecule[:, a] * per_molecule[:, b]))
     ideal = np.stack([np.array(between, float), np.array(every, float)], axis=1)
 
-    g = np.zeros((len(positions), len(pairs), 2, bins))
     chains = int(molecules.max()) + 1
-    of_chain = np.zeros((len(pairs), 2, chains, bins))
-    for f, (points, cell) in enumerate(zip(positions, cells, strict=True)):
-        # freud wants the first cell vector along x.
-        standard, rotation = Cell(cell).standard_form()
-        box = freud.box.Box.from_matrix(standard.array.T)
-        wrapped = box.wrap(points @ rotation.T)
-        found = freud.locality.AABBQuery(box, wrapped).query(
-            wrapped, {"mode": "ball", "r_max": float(edges[-1]), "exclude_ii": True}
-        )
-        found = found.toNeighborList()
-        i, j = found[:, 0], found[:, 1]
-        bin_of = np.minimum((found.distances / width).astype(int), bins - 1)
-        # freud's distances are single precision.
-        direct = np.linalg.norm(points[i] - points[j], axis=1) < found.distances + 1e-3
-        within = ((molecules[i] == molecules[j]) & direct).astype(int)
-        density = ideal / abs(np.linalg.det(cell))
-        index = ((pair_of[species[i], species[j]] * 2 + within) * chains + molecules[i]) * bins + bin_of
-        counted = np.bincount(index, minlength=of_chain.size).reshape(of_chain.shape)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            g[f] = np.nan_to_num(counted.sum(axis=2) / (density[:, :, None] * shells))
-            of_chain += np.nan_to_num(counted / (density[:, :, None, None] * shells)) / len(positions)
+    counted, of_chain = pair_counts.count(positions, cells, species, pair_of, molecules, bins, width, threads)
+    volumes = abs(np.linalg.det(cells))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        g = np.nan_to_num(counted * volumes[:, None, None, None] / (ideal[:, :, None] * shells))
+        of_chain = np.nan_to_num(of_chain / (ideal[:, :, None, None] * shells)) / len(positions)
 
     result = {"r_A": (0.5 * (edges[1:] + edges[:-1])).tolist(), "pairs": {}}
     for k, (a, b) in enumerate(pairs):

@@ -12,6 +12,7 @@ PROPERTIES = Registry[PropertySettings](
         "rdf": "oligopoly.properties.rdf",
         "msd": "oligopoly.properties.msd",
         "dimensions": "oligopoly.properties.dimensions",
+        "internal_distances": "oligopoly.properties.internal_distances",
         "torsions": "oligopoly.properties.torsions",
     },
 )

@@ -44,17 +44,6 @@ class Mean:
     effective: float
     warning: str | None = None
 
-    def as_dict(self) -> dict:
-        return {
-            "value": self.value,
-            "error": self.error,
-            "block_error": self.block_error,
-            "tau_samples": self.tau,
-            "samples": self.samples,
-            "effective_samples": self.effective,
-            "warning": self.warning,
-        }
-
 
 def autocorrelation(series) -> np.ndarray:
     """Normalised autocorrelation function of `series` (N,), lags 0..N-1, by FFT (zero padded)."""

@@ -7,10 +7,21 @@ import numpy as np
 from ase import Atoms
 
 from oligopoly.errors import UserError
+from oligopoly.md.stored import blocks
 from oligopoly.plotting.shown import NAMES, Picture, Shown, Table, Words
 from oligopoly.properties import statistics
-from oligopoly.properties.contract import ENGINES, Check, Context, PropertySettings, Run, Tolerance, allowed
-from oligopoly.properties.dimensions import chain_ends
+from oligopoly.properties.contract import (
+    ENGINES,
+    SIGMAS,
+    Check,
+    Context,
+    Number,
+    PropertySettings,
+    Run,
+    Tolerance,
+    allowed,
+)
+from oligopoly.properties.dimensions import longest_ways
 
 TRANS = 120.0  # degrees: beyond it (either way) a torsion is trans
 BINS = 36
@@ -48,13 +59,14 @@ class Torsions:
         series, histogram = [], np.zeros(BINS)
         edges = np.linspace(-180, 180, BINS + 1)
         for run in runs:
-            found = angles(run.trajectory.positions, quadruples)
-            series.append((np.abs(found) > TRANS).mean(axis=2))
-            histogram += np.histogram(found, edges)[0]
-        times = runs[0].trajectory.times
-        spacing = float(times[-1] - times[0]) / max(len(times) - 1, 1) / 1000
+            shares = []
+            for _, block in blocks(run.trajectory.positions, "torsions"):
+                found = angles(block, quadruples)
+                shares.append((np.abs(found) > TRANS).mean(axis=2))
+                histogram += np.histogram(found, edges)[0]
+            series.append(np.concatenate(shares))
         return {
-            "trans": statistics.over_chains(series, spacing, "the share of trans"),
+            "trans": statistics.over_chains(series, runs[0].spacing_ps, "the share of trans"),
             "distribution": {
                 "degrees": (0.5 * (edges[1:] + edges[:-1])).tolist(),
                 "density_per_degree": (histogram / histogram.sum() / np.diff(edges)).tolist(),
@@ -68,11 +80,11 @@ class Torsions:
         deviation = 100 * (two["value"] - one["value"])
         sigma = 100 * float(np.hypot(one["error"], two["error"]))
         tolerance = getattr(self.settings.tolerance_percent, context.role)
-        limit, passed = allowed(deviation, sigma, tolerance, context.sigmas)
+        limit, passed = allowed(deviation, sigma, tolerance)
         profile = learned.get("profile")
         return {
             "deviation_percent": deviation, "sigma_percent": sigma, "tolerance_percent": tolerance,
-            "sigmas": context.sigmas, "allowed_percent": limit,
+            "sigmas": SIGMAS, "allowed_percent": limit,
             "passed": passed if one["known"] and two["known"] else None,
             "profile_meV": _largest_difference(profile) if profile else None,
         }  # fmt: skip
@@ -88,6 +100,11 @@ class Torsions:
             told += f", runs too short (torsions relax in {longest:.2g} ps)"
         required = f"within {c['tolerance_percent']:g} + {c['sigmas']:g}σ = {c['allowed_percent']:.1f} points"
         return [Check("torsions", "share of trans", told, required, c["passed"])]
+
+    def numbers(self, measured: dict[str, Any], units: int) -> Iterable[Number]:
+        """The share of trans."""
+        trans = measured["trans"]
+        yield Number("trans", "%", 100 * trans["value"], 100 * trans["error"], trans["known"])
 
     def overview(self, everything: dict[str, dict[str, Any]]) -> Iterable[Shown]:
         """Each system has its own."""
@@ -145,20 +162,12 @@ def _largest_difference(profile: dict[str, Any]) -> float | None:
 
 def backbone_torsions(numbers, bonds, molecules) -> np.ndarray:
     """The torsions (M, T, 4) along the longest chain of heavy atoms of each of M equal molecules."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import breadth_first_order
-
-    numbers, bonds, molecules = map(np.asarray, (numbers, bonds, molecules))
-    heavy = bonds[(numbers[bonds] > 1).all(axis=1)] if len(bonds) else np.zeros((0, 2), int)
-    graph = coo_array((np.ones(len(heavy)), (heavy[:, 0], heavy[:, 1])), shape=(len(numbers),) * 2).tocsr()
-    found = []
-    for first, last in chain_ends(numbers, bonds, molecules):
-        _, before = breadth_first_order(graph, first, False, True)
-        way = [int(last)]
-        while way[-1] != first:
-            way.append(int(before[way[-1]]))
-        found.append([way[k : k + 4] for k in range(len(way) - 3)])
-    return np.array(found, int).reshape(len(found), -1, 4)
+    ways = longest_ways(numbers, bonds, molecules)
+    if len({len(way) for way in ways}) > 1:
+        raise UserError("Chains of several lengths have no share of trans in common: their torsions are not measured.")
+    ways_back = np.array(ways)[:, ::-1]
+    places = np.arange(max(ways_back.shape[1] - 3, 0))[:, None] + np.arange(4)
+    return ways_back[:, places]
 
 
 def angles(positions, quadruples) -> np.ndarray:

@@ -1,11 +1,11 @@
 """Everything a run has left behind, read once; what is not there yet is None or empty."""
 
-import csv
 import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml
 
 from oligopoly import layout
 from oligopoly.config.renamed import current
+from oligopoly.files import read_table
 from oligopoly.report.earlier import current_properties, current_scan, density_series
 
 
@@ -25,12 +26,17 @@ class Generation:
     number: int
     metrics: Any  # JSON, or None
     assess: Any
-    predictions: dict | None
+    predictions_file: Path
     ledger: list[dict]
     outcomes: list[dict]
     walkers: dict[str, dict]
     composition: Counter
     held_out: int
+
+    @cached_property
+    def predictions(self) -> dict | None:
+        """Arrays of the held-out frames, by reference and potential, as `accuracy.parity`; read when asked for."""
+        return _arrays(self.predictions_file)
 
     @property
     def name(self) -> str:
@@ -126,7 +132,7 @@ def _generation(folder: Path, number: int, owners: Mapping[str, tuple[str, str]]
         number=number,
         metrics=_json(at(layout.METRICS)),
         assess=_json(at(layout.VERDICT)),
-        predictions=_arrays(at(layout.PREDICTIONS)),
+        predictions_file=at(layout.PREDICTIONS),
         ledger=_table(at(layout.LEDGER)),
         outcomes=_table(whole) if whole.exists() else [r for f in files for r in _table(f)],
         walkers=walkers,
@@ -163,10 +169,7 @@ def _arrays(path: Path) -> dict | None:
 
 
 def _table(path: Path) -> list[dict]:
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return read_table(path) if path.exists() else []
 
 
 def _origins(path: Path):
@@ -191,7 +194,7 @@ def _value(comment: str, key: str) -> str | None:
 
 
 def _timings(folder: Path) -> list[dict]:
-    """Jobs with their stage, name, wall-clock seconds, CPU seconds and peak memory (MB)."""
+    """Jobs with their stage, name, wall-clock seconds and peak memory (MB)."""
     jobs = []
     for path in sorted(folder.rglob("*.tsv")):
         stage, _, name = path.relative_to(folder).with_suffix("").as_posix().partition("/")
@@ -201,10 +204,8 @@ def _timings(folder: Path) -> list[dict]:
                     "stage": stage,
                     "job": name,
                     "seconds": _number(row.get("s")),
-                    "cpu": _number(row.get("cpu_time")),
                     "memory": _number(row.get("max_rss")),
                     "cores": _number(row.get("threads")) or 1.0,
-                    "ended": path.stat().st_mtime,
                 }
             )
     return jobs

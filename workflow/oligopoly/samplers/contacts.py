@@ -5,7 +5,8 @@ over there and let atoms of different molecules fuse. Pairs of molecules moved a
 approach show such a hole, and as training data they close it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from ase import Atoms
@@ -16,6 +17,7 @@ from oligopoly.samplers.clusters import cut_clusters, evenly
 from oligopoly.seeds import derive
 from oligopoly.systems.topology import Topology
 
+T = TypeVar("T")
 # Closest distances of the scans, A: from an ordinary contact of hydrogens into the wall. With GAFF2
 # two hydrogens head on cost 1 eV at 1.63 A and 3 eV at 1.48 A; carbons are met at larger ones.
 DISTANCES = (
@@ -112,12 +114,16 @@ def contact_pool(
     for k, index in enumerate(chosen):
         pair = cut_clusters(frames[index], topology, [2], 1, derive(seed, "pair", k))[0]
         pair.info["origin_sampler"] = f"{pair.info.get('origin_sampler', 'md')}-contact{k}"
-        scan, lowest = [], np.inf
-        for frame in close_contact_scan(pair, topology, distances, derive(seed, "turn", k) if k % 2 else None):
-            value = energy(frame)
-            lowest = min(lowest, value)
-            if not value <= lowest + max_energy:
-                break
-            scan.append(frame)
-        scans.append(scan)
+        scan = close_contact_scan(pair, topology, distances, derive(seed, "turn", k) if k % 2 else None)
+        scans.append(list(before_rise(((frame, energy(frame)) for frame in scan), max_energy)))
     return scans
+
+
+def before_rise(scan: Iterable[tuple[T, float]], max_energy: float) -> Iterator[T]:
+    """What has come with an energy (eV) until that is by more than `max_energy` above the lowest so far."""
+    lowest = np.inf
+    for found, value in scan:
+        lowest = min(lowest, value)
+        if not value <= lowest + max_energy:
+            return
+        yield found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ase import Atoms
 
+from oligopoly.md.hardware import ONE_CORE, Hardware
 from oligopoly.parts import PartSettings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Context:
     origin: Origin
     seed: int
     engine: str = "auto"
-    threads: int = 1
+    hardware: Hardware = ONE_CORE
 
 
 class Sampler(Protocol):

@@ -12,10 +12,10 @@ from ase import Atoms
 
 from oligopoly import frames as frame_files
 from oligopoly.files import atomic, write_text
-from oligopoly.md.engine import Engine
+from oligopoly.md.engine import Engine, Score
 from oligopoly.md.outcomes import Failed, Outcome
 from oligopoly.md.run import as_atoms, check_fits, from_failure
-from oligopoly.md.simulation import Conditions, Simulation, open_simulation
+from oligopoly.md.simulation import Conditions, Sample, Simulation, open_simulation
 from oligopoly.md.trajectory import writers
 from oligopoly.md.watch import Watch
 from oligopoly.potentials.uncertainty import SCALES, Uncertainty
@@ -147,10 +147,7 @@ def explore(
         except Failed as failure:
             outcome = from_failure(failure, recent[-1].sample if recent else None)
         except Exception as error:
-            traceback.print_exc()
-            reason = f"{type(error).__name__}: {error}"
-            last = recent[-1].sample if recent else None
-            outcome = from_failure(Failed("error", reason), last)
+            outcome = unforeseen(error, recent[-1].sample if recent else None)
     if outcome is None:
         outcome = Outcome("completed", total, total * conditions.timestep_fs, "ran to its end")
         recent.clear()
@@ -164,16 +161,39 @@ def explore(
     frame_files.write(out_dir / "candidates.extxyz", found)
     rest = [drawn.kept[key] for key in sorted(drawn.kept)]
     frame_files.write(out_dir / "audit.extxyz", [as_frame(m) for m in rest if m.sample.step not in stop_steps])
-    scores.write(out_dir / "scores.npz")
+    planned_fs = total * conditions.timestep_fs
+    write_end(out_dir, outcome, scores, uncertainty, checks=checks, candidates=len(found), planned_fs=planned_fs)
+    return outcome
+
+
+def unforeseen(error: Exception, last: Sample | None) -> Outcome:
+    """Outcome of what went wrong in a way that nobody knows; the log tells where."""
+    traceback.print_exc()
+    return from_failure(Failed("error", f"{type(error).__name__}: {error}"), last)
+
+
+def write_end(
+    folder: Path, outcome: Outcome, scores: ScoreLog, uncertainty: Uncertainty, *, checks: int, candidates: int,
+    planned_fs: float,
+) -> None:  # fmt: skip
+    """scores.npz and stop.json of a sampler that is through."""
+    scores.write(folder / "scores.npz")
     numbers = {
         "checks": checks,
-        "candidates": len(found),
+        "candidates": candidates,
         "score_kind": uncertainty.kind,
         "score_max": max((row[2] for row in scores.rows), default=None),
-        "planned_fs": total * conditions.timestep_fs,
+        "planned_fs": planned_fs,
     }
-    write_text(out_dir / "stop.json", json.dumps(outcome.to_dict() | numbers, indent=1) + "\n")
-    return outcome
+    write_text(folder / "stop.json", json.dumps(outcome.to_dict() | numbers, indent=1) + "\n")
+
+
+def note_score(atoms: Atoms, score: Score | None) -> None:
+    """Put a score, if there is one, into a frame."""
+    if score is None:
+        return
+    atoms.info |= {"score_kind": score.kind, "score_max": score.frame, "score_atom": score.atom}
+    atoms.set_array("score", score.per_atom)
 
 
 def _moments(simulation: Simulation, total: int, scaling: int, volume_ratio, uncertainty: Uncertainty, label: str):
@@ -220,11 +240,7 @@ class _Framer:
         atoms.info["config_type"] = "explored" if stop is None else "stopped"
         atoms.info["step"] = sample.step
         atoms.info["time_fs"] = sample.time_fs
-        if moment.score is not None:
-            atoms.info["score_kind"] = moment.score.kind
-            atoms.info["score_max"] = moment.worst
-            atoms.info["score_atom"] = moment.score.atom
-            atoms.set_array("score", moment.score.per_atom)
+        note_score(atoms, moment.score)
         if stop is not None:
             before = stop.time_fs - sample.time_fs
             when = f", {before:.0f} fs later" if before > 0 else ""

@@ -38,7 +38,7 @@ class MD:
         """See `exploration.explore`."""
         from oligopoly.samplers.exploration import explore
 
-        engine = context.potential.engine(context.uncertainty, context.engine, context.threads)
+        engine = context.potential.engine(context.uncertainty, context.engine, context.hardware)
         return explore(
             engine,
             start,

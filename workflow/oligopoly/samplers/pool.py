@@ -41,7 +41,7 @@ def make_pool(
     frames = {}
     for state, path in trajectories.items():
         run = trajectory.read(path)
-        frames[state] = [run.atoms(k) for k in range(len(run))]
+        frames[state] = run.frames()
     pool = []
     for split, share in (("train", 1 - test_share), ("test", test_share)):
         part = {

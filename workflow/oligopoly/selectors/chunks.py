@@ -44,7 +44,7 @@ def select_generation(
     draw_audit(candidates, select.audit, seed)
     for candidate in candidates:
         if not candidate.code:
-            candidate.code, candidate.reason = "below_threshold", "below the threshold of exploration"
+            candidate.code, candidate.reason = "below_threshold", ledger.words("below_threshold")
     for candidate in candidates:
         if molecules and topologies and (candidate.chosen or candidate.audit):
             candidate.atoms = _around_the_worst(candidate.atoms, topologies, molecules)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from oligopoly.potentials.contract import Potential
     from oligopoly.selectors.candidates import Candidate
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class SelectorSettings(PartSettings):
@@ -21,12 +21,14 @@ class SelectorSettings(PartSettings):
     needs: ClassVar[frozenset[str]] = frozenset()  # of what a trainer `gives`
 
     kind: str
-    budget: Count | Annotated[list[Count], Field(min_length=1)] = Field(
+    budget: Count | Annotated[list[Count], Field(min_length=1, max_length=1000)] = Field(
         60,
         description="labels per generation, audit not counted; a list has one for each from the first on, and the last "
         "for all that follow",
     )
-    audit: int = Field(20, ge=0, description="frames that were not selected, labelled as a check and held out")
+    audit: int = Field(
+        20, ge=0, le=1_000_000, description="frames that were not selected, labelled as a check and held out"
+    )
 
     def budget_of(self, generation: int) -> int:
         """Labels that generation `generation` (from 1) may buy."""

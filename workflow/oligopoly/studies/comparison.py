@@ -42,14 +42,19 @@ class Comparison:
         """A table of the runs, and a picture of the densities."""
         runs, densities = tables["runs"], tables["densities"]
         header = ("run", "generations", "training structures", "force RMSE (meV/Å)", "(% of RMS)",
-                  "energy RMSE (meV/atom)", "checks passed / failed / unknown", "core-hours")  # fmt: skip
+                  "energy RMSE (meV/atom)", "checks passed / failed / unknown", "core-hours of its own")  # fmt: skip
         rows = [
             (row["member"], row["generations"], row["labels"], _n(row["force_meV_A"]), _n(row["force_percent"]),
              _n(row["energy_meV_atom"]), f"{row['passed']} / {row['failed']} / {row['unknown']}",
              _n(row["core_hours"]))
             for _, row in runs.iterrows()
         ]  # fmt: skip
-        yield Table(header, rows, "Errors on each run's own held-out frames", range(1, len(header)))
+        yield Table(
+            header,
+            rows,
+            "Errors on each run's own held-out frames; core-hours of jobs in its own folder, not of what is shared",
+            range(1, len(header)),
+        )
         known = densities.dropna(subset=["deviation_percent"]) if len(densities) else densities
         if not len(known):
             yield Words("No run has densities that were compared with a reference.", soft=True)

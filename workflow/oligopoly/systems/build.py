@@ -1,35 +1,29 @@
 """From SMILES to a box of chains with the parameters of a force field.
 
-RadonPy (Hayashi et al., npj Comput. Mater. 8 (2022) 222) links the units to a chain in 3D; each chain of the box then
-walks its own way.
+All chains have the same atoms and parameters; each has its own sequence of configurations and walks its own way.
 """
 
 import contextlib
-import io
 import json
-import logging
-import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import rdBase
 
 from oligopoly.errors import UserError
 from oligopoly.files import write_text
 from oligopoly.seeds import derive
-from oligopoly.systems import datafile
-from oligopoly.systems.chain import embedded, linear, repeat_units, ring
+from oligopoly.systems import datafile, shape, stereo
+from oligopoly.systems.chain import assemble
 from oligopoly.systems.packing import place
-from oligopoly.systems.unit import RING, check_unit
-from oligopoly.systems.walk import backbone, random_walk
+from oligopoly.systems.unit import RING, Piece, Tacticity, check_unit, name_of, pieces
 
 if TYPE_CHECKING:
     from oligopoly.forcefields.contract import ForceFieldSettings
 
 __all__ = ["build_system", "check_unit"]
-
-log = logging.getLogger(__name__)
 
 INITIAL_DENSITY = 0.05  # g/cm3: dilute enough that chains are placed without overlap at once
 
@@ -44,28 +38,34 @@ def build_system(
     chains: int,
     force_field: "ForceFieldSettings",
     density: float | None = None,
+    tacticity: Tacticity | None = None,
     seed: int,
 ) -> None:
     """Write a dilute box of `chains` chains as a LAMMPS data file and its description as JSON.
 
-    `end_groups`: pair of SMILES with one '*' each, or "ring" for a cyclic oligomer. `density` in
-    g/cm3 of the initial box. Raises UserError for SMILES that make no chain, and for units that
-    the force field has no parameters for (naming the atom).
+    `end_groups`: pair of SMILES with one '*' each, or "ring" for a cyclic oligomer. `density` in g/cm3 of the initial
+    box. `tacticity`: of the unmarked stereocentre of the main chain; None: atactic, each chain with a sequence of its
+    own; marks in the SMILES fix it. The JSON has the sequences. Raises UserError for SMILES that make no chain, and for
+    units that the force field has no parameters for (naming the atom).
     """
-    check_unit(repeat_unit, end_groups, degree_of_polymerisation)
+    check_unit(repeat_unit, end_groups, degree_of_polymerisation, tacticity)
     if chains < 1:
         raise UserError(f"chains: {chains} given, at least 1 is needed")
+    unit, ends = pieces(repeat_unit, end_groups)
+    described = name_of(repeat_unit, end_groups)
     model = force_field.create()
-    described = f"repeat unit {repeat_unit!r}" + ("" if end_groups == RING else f" with end groups {list(end_groups)}")
-
-    def parametrise(mol: Chem.Mol) -> tuple[datafile.Chain, list[str]]:
-        return model.parametrise(mol, described)
-
-    with _quiet(seed):
-        template, (chain, elements), conformations, units = _conformations(
-            repeat_unit, end_groups, degree_of_polymerisation, chains, seed, parametrise
-        )
-    positions, length = place(conformations, chains, template, density or INITIAL_DENSITY, seed)
+    with _told(described):
+        assembly = assemble(unit, ends, degree_of_polymerisation)
+        chain, elements = model.parametrise(assembly.mol, described)
+        drawn = _Configurations(unit, ends, degree_of_polymerisation, tacticity, chains, seed)
+        conformations = [
+            shape.conformation(assembly, drawn.of_chain(k), drawn.shapes, derive(seed, "conformation", k))
+            for k in range(chains)
+        ]
+    template = assembly.mol
+    positions, length = place(
+        conformations, chains, template, density or INITIAL_DENSITY, seed, apart=end_groups == RING
+    )
     datafile.write(
         data,
         chain,
@@ -80,13 +80,14 @@ def build_system(
     description = {
         "numbers": numbers * chains,
         "molecules": np.repeat(np.arange(chains), n).tolist(),
-        "repeat_units": units * chains,
+        "repeat_units": [atom.GetIntProp("unit") for atom in template.GetAtoms()] * chains,
         "bonds": (bonds[None] + n * np.arange(chains)[:, None, None]).reshape(-1, 2).tolist(),
         "chains": chains,
         "atoms_per_chain": n,
         "repeat_unit": repeat_unit,
         "end_groups": end_groups if end_groups == RING else list(end_groups),
         "degree_of_polymerisation": degree_of_polymerisation,
+        **drawn.described(),
         "type_elements": elements,
         "masses": [atom.GetMass() for atom in template.GetAtoms()] * chains,
         "net_charge": round(float(chain.charges.sum()) * chains, 8),
@@ -96,39 +97,59 @@ def build_system(
 
 
 @contextlib.contextmanager
-def _quiet(seed: int):
-    """Seed every generator that RadonPy draws from, and send what it prints to the log."""
-    state, numpy_state = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    captured = io.StringIO()
+def _told(described: str) -> Iterator[None]:
+    """What RDKit stumbles over is told as a mistake of the unit, without a traceback and without RDKit's own lines."""
     try:
-        with contextlib.redirect_stdout(captured), rdBase.BlockLogs():
-            yield captured
-    finally:
-        random.setstate(state)
-        np.random.set_state(numpy_state)
-        for line in captured.getvalue().splitlines():
-            log.debug(line)
+        with rdBase.BlockLogs():
+            yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{described}: no chain could be made of it ({reason})") from error
 
 
-def _conformations(repeat_unit, end_groups, dp, chains, seed, parametrise):
-    """Template, its parameters, a conformation (n, 3) per chain, and the repeat unit of each atom."""
-    if end_groups == RING:
-        template = ring(repeat_unit, dp)
-        parameters = parametrise(template)
-        conformations = [embedded(template, repeat_unit, derive(seed, "conformation", k)) for k in range(chains)]
-        return template, parameters, conformations, repeat_units(template, dp)
+class _Configurations:
+    """Configurations of all pieces of all chains. The same seed gives the same."""
 
-    # A long chain takes its time to grow: parameters are looked for before.
-    parametrise(linear(repeat_unit, end_groups, min(dp, 3), seed))
-    template = linear(repeat_unit, end_groups, dp, seed)
-    parameters = parametrise(template)
-    residues = [atom.GetPDBResidueInfo().GetResidueName().strip() for atom in template.GetAtoms()]
-    turnable, first = backbone(template, residues.index("TU0"), residues.index("TU1"))
-    start = template.GetConformer(0).GetPositions()
-    conformations = [
-        random_walk(start, turnable, first, np.random.default_rng(derive(seed, "conformation", k)))
-        for k in range(chains)
-    ]
-    return template, parameters, conformations, repeat_units(template, dp)
+    def __init__(self, unit: Piece, ends: list[Piece], dp: int, tacticity: Tacticity | None, chains: int, seed: int):
+        self.unit, self.ends, self.tacticity = unit, ends, tacticity
+        self.shapes = shape.Shapes(seed)
+        generators = [np.random.default_rng(derive(seed, "tacticity", k)) for k in range(chains)]
+        self.units = np.array([self.shapes.drawn(unit, tacticity, dp, rng) for rng in generators])
+        self.of_ends = [np.array([self.shapes.drawn(end, None, 1, rng) for rng in generators]) for end in ends]
+
+    def of_chain(self, chain: int) -> list[tuple[int, ...]]:
+        """Signs of each piece, in the order of the pieces."""
+        rows = [tuple(row.tolist()) for row in self.units[chain]]
+        if not self.ends:
+            return rows
+        head, tail = (tuple(signs[chain, 0].tolist()) for signs in self.of_ends)
+        return [head, *rows, tail]
+
+    def described(self) -> dict:
+        """What stands of them in system.json."""
+        closed = not self.ends
+        backbone = [centre for centre in self.unit.centres if centre.backbone]
+        marked = all(centre.mark is not None for centre in backbone)
+        parts = [("repeat unit", self.unit, self.units)]
+        parts += [(name, end, s) for name, end, s in zip(("head", "tail"), self.ends, self.of_ends, strict=False)]
+        return {
+            "tacticity": None if not backbone else "isotactic" if marked else self.tacticity or "atactic",
+            "stereocentres": [
+                {"of": name, **entry}
+                for name, piece, signs in parts
+                for entry in stereo.described(piece.centres, piece.mol, signs, closed)
+            ],
+            "double_bonds": [
+                {
+                    "of": name,
+                    "symbols": [i + 1 for i in bond.atoms],
+                    "main_chain": bond.backbone,
+                    "marked": bond.mark is not None,
+                    "form": bond.form,
+                }
+                for name, piece, _ in parts
+                for bond in piece.double_bonds
+            ],
+        }

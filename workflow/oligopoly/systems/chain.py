@@ -1,119 +1,81 @@
-"""One chain in 3D: units linked by RadonPy, or closed to a ring by RDKit."""
+"""The bond graph of one chain, or ring, of repeat units.
 
-import contextlib
+RadonPy's `polymerize_rw` is not used: it makes one chain where each chain of a box needs a sequence of its own, knows a
+tacticity by mirror images of whole units whatever their SMILES marks, and does not close rings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import AllChem
 
-from oligopoly.errors import UserError
-from oligopoly.seeds import derive
+from oligopoly.systems.unit import Piece
 
 
-@contextlib.contextmanager
-def _seeded_embedding(seed: int):
-    # RadonPy embeds its monomers with an unseeded generator of RDKit's that nothing else reaches.
-    embed = AllChem.EmbedMolecule
+@dataclass(frozen=True)
+class Assembly:
+    """Pieces linked in a row. `mol`: without coordinates and stereo; its atoms have the properties `fragment`, `place`
+    (symbol of the SMILES, from 1), and `unit` (0-based; end groups belong to the unit they sit on).
 
-    def seeded(mol, options):
-        options.randomSeed = seed
-        return embed(mol, options)
+    `atoms[k]`: atom of the chain for each atom of piece k; for an attachment point the atom that it stands for, -1
+    where there is none.
+    """
 
-    AllChem.EmbedMolecule = seeded
-    try:
-        yield
-    finally:
-        AllChem.EmbedMolecule = embed
+    mol: Chem.Mol
+    pieces: list[Piece]
+    atoms: list[np.ndarray]
+    closed: bool
 
+    @staticmethod
+    def own(piece: Piece) -> np.ndarray:
+        """Atoms of a piece that are atoms of the chain too."""
+        return np.setdiff1d(np.arange(piece.mol.GetNumAtoms()), piece.stars)
 
-def _fragment(smiles: str, name: str, seed: int) -> Chem.Mol:
-    """Monomer or end group in 3D as RadonPy wants it, its atoms marked with where they come from."""
-    from radonpy.core import utils
-
-    try:
-        with _seeded_embedding(seed):
-            mol = utils.mol_from_smiles(smiles)
-    except utils.RadonPyError as error:
-        raise UserError(f"{name} {smiles!r}: no 3D structure could be made of it ({error})") from error
-    for atom in mol.GetAtoms():
-        atom.SetProp("fragment", name)
-        atom.SetIntProp("place", atom.GetIdx() + 1)
-        atom.SetDoubleProp("AtomicCharge", 0.0)
-    return mol
+    def links(self) -> list[tuple[int, int]]:
+        """Stars (out, in) that bond piece k to the next; of a ring the last to the first too."""
+        rows = list(zip(self.pieces, self.pieces[1:] + self.pieces[:1] * self.closed, strict=False))
+        return [(a.stars[-1], b.stars[0]) for a, b in rows]
 
 
-def linear(repeat_unit: str, end_groups, dp: int, seed: int) -> Chem.Mol:
-    from radonpy.core import calc, const, poly, utils
-
-    const.tqdm_disable = True
-    # Half of the units of an atactic chain are mirror images; without stereocentres both are the same.
-    mirrored = np.random.default_rng(derive(seed, "tacticity")).permutation(np.arange(dp) % 2 == 1)
-    try:
-        unit = _fragment(repeat_unit, "repeat unit", seed)
-        chain = None
-        for mirror in mirrored:
-            other = calc.mirror_inversion_mol(unit) if mirror else utils.deepcopy_mol(unit)
-            chain = poly.connect_mols(chain, other)
-        head, tail = (_fragment(smiles, "end group", seed) for smiles in end_groups)
-        chain = poly.terminate_rw(chain, head, tail, opt=None)
-    except utils.RadonPyError as error:
-        raise UserError(
-            f"repeat unit {repeat_unit!r}: RadonPy could not grow a chain of {dp} units ({error})"
-        ) from error
-    for atom in chain.GetAtoms():
-        atom.SetIsotope(0)  # RadonPy marks linkers and hydrogen ends by isotopes
-    return chain
-
-
-def ring(repeat_unit: str, dp: int) -> Chem.Mol:
-    """dp repeat units closed to a ring, atoms ordered by unit; without coordinates."""
-    unit = Chem.MolFromSmiles(repeat_unit)
-    for atom in unit.GetAtoms():
-        atom.SetProp("fragment", "repeat unit")
-        atom.SetIntProp("place", atom.GetIdx() + 1)
-    stars = [atom.GetIdx() for atom in unit.GetAtoms() if atom.GetAtomicNum() == 0]
-    head, tail = (unit.GetAtomWithIdx(star).GetNeighbors()[0].GetIdx() for star in stars)
-    n = unit.GetNumAtoms()
-    ring = Chem.RWMol()
-    for k in range(dp):
-        for atom in unit.GetAtoms():
-            atom.SetIntProp("unit", k)
-        ring.InsertMol(unit)
-    for k in range(dp):
-        ring.AddBond(k * n + tail, (k + 1) % dp * n + head, Chem.BondType.SINGLE)
-    for index in sorted((k * n + star for k in range(dp) for star in stars), reverse=True):
-        ring.RemoveAtom(index)
-    Chem.SanitizeMol(ring)
-    mol = Chem.AddHs(ring)
-    for atom in mol.GetAtoms():
-        if not atom.HasProp("unit"):
-            parent = atom.GetNeighbors()[0]
-            atom.SetIntProp("unit", parent.GetIntProp("unit"))
-            atom.SetIntProp("place", parent.GetIntProp("place"))
-            atom.SetProp("fragment", "repeat unit")
-    order = sorted(range(mol.GetNumAtoms()), key=lambda i: (mol.GetAtomWithIdx(i).GetIntProp("unit"), i))
-    return Chem.RenumberAtoms(mol, order)
-
-
-def embedded(ring: Chem.Mol, repeat_unit: str, seed: int) -> np.ndarray:
-    """Positions (n, 3) of a ring by distance geometry and MMFF."""
-    mol = Chem.Mol(ring)
-    options = AllChem.ETKDGv3()
-    options.randomSeed = seed
-    options.useRandomCoords = True
-    if AllChem.EmbedMolecule(mol, options) != 0:
-        raise UserError(f"repeat unit {repeat_unit!r}: no 3D structure found for a ring of it")
-    AllChem.MMFFOptimizeMolecule(mol, maxIters=500)
-    return mol.GetConformer(0).GetPositions()
-
-
-def repeat_units(chain: Chem.Mol, dp: int) -> list[int]:
-    """Repeat unit (0-based) of each atom; end groups belong to the unit they sit on."""
-    if chain.GetAtomWithIdx(0).HasProp("unit"):
-        return [atom.GetIntProp("unit") for atom in chain.GetAtoms()]
-    residues = [atom.GetPDBResidueInfo() for atom in chain.GetAtoms()]
-    inner = sorted({r.GetResidueNumber() for r in residues if r.GetResidueName().startswith("RU")})
-    index = {number: k for k, number in enumerate(inner)}
-    ends = {"TU0": 0, "TU1": dp - 1}
-    names = [(r.GetResidueName().strip(), r.GetResidueNumber()) for r in residues]
-    return [ends[name] if name in ends else index[number] for name, number in names]
+def assemble(unit: Piece, ends: Sequence[Piece], dp: int) -> Assembly:
+    """A chain of `dp` units between two `ends`, or a ring without; atoms in the order of head, units, tail."""
+    closed = not ends
+    pieces = [unit] * dp if closed else [ends[0], *[unit] * dp, ends[1]]
+    chain = Chem.RWMol()
+    first = 0
+    starts = []
+    for k, piece in enumerate(pieces):
+        part = Chem.Mol(piece.mol)
+        for bond in part.GetBonds():
+            bond.SetStereo(Chem.BondStereo.STEREONONE)
+            bond.SetBondDir(Chem.BondDir.NONE)
+        for atom in part.GetAtoms():
+            atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+            symbol = atom if atom.GetIdx() < piece.written else atom.GetNeighbors()[0]
+            atom.SetProp("fragment", piece.name)
+            atom.SetIntProp("place", symbol.GetIdx() + 1)
+            atom.SetIntProp("unit", min(max(k - (not closed), 0), dp - 1))
+        chain.InsertMol(part)
+        starts.append(first)
+        first += part.GetNumAtoms()
+    bare = Assembly(chain, pieces, [], closed)
+    stands_for, stars = {}, []
+    for k, (out, into) in enumerate(bare.links()):
+        a, b = pieces[k], pieces[(k + 1) % len(pieces)]
+        left, right = starts[k], starts[(k + 1) % len(pieces)]
+        chain.AddBond(left + a.inner(out), right + b.inner(into), Chem.BondType.SINGLE)
+        stands_for[left + out], stands_for[right + into] = right + b.inner(into), left + a.inner(out)
+        stars += [left + out, right + into]
+    chain.BeginBatchEdit()
+    for star in stars:
+        chain.RemoveAtom(star)
+    chain.CommitBatchEdit()
+    new = np.full(first, -1)
+    new[np.setdiff1d(np.arange(first), stars)] = np.arange(first - len(stars))
+    atoms = [
+        np.array([new[stands_for.get(start + i, start + i)] for i in range(piece.mol.GetNumAtoms())])
+        for start, piece in zip(starts, pieces, strict=True)
+    ]
+    Chem.SanitizeMol(chain)
+    return Assembly(chain.GetMol(), pieces, atoms, closed)

@@ -102,8 +102,9 @@ def write(path: str | Path, chain: Chain, positions: np.ndarray, cell: np.ndarra
         temporary.write_text("\n".join(lines) + "\n")
 
 
-def _sections(path: Path) -> tuple[dict[str, list[list[str]]], dict[str, list[float]]]:
-    sections: dict[str, list[list[str]]] = {}
+def sections(path: Path) -> tuple[dict[str, list[list[str]]], dict[str, list[float]]]:
+    """Words of the lines of each section, and low and high of the box by axis, its `tilt` too."""
+    found: dict[str, list[list[str]]] = {}
     box: dict[str, list[float]] = {}
     current = None
     for number, raw in enumerate(path.read_text().splitlines()):
@@ -111,14 +112,14 @@ def _sections(path: Path) -> tuple[dict[str, list[list[str]]], dict[str, list[fl
         if number == 0 or not words:
             continue
         if words[0][0].isalpha():
-            current = sections.setdefault(" ".join(words), [])
+            current = found.setdefault(" ".join(words), [])
         elif current is not None:
             current.append(words)
         elif words[-1] in ("xhi", "yhi", "zhi"):
             box[words[-1][0]] = [float(words[0]), float(words[1])]
         elif words[-3:] == ["xy", "xz", "yz"]:
             box["tilt"] = [float(w) for w in words[:3]]
-    return sections, box
+    return found, box
 
 
 def read(path: str | Path, atoms_per_chain: int) -> tuple[Chain, np.ndarray, np.ndarray]:
@@ -127,10 +128,10 @@ def read(path: str | Path, atoms_per_chain: int) -> tuple[Chain, np.ndarray, np.
     The box is moved to the origin. Raises UserError when the file is not n equal chains.
     """
     path = Path(path)
-    sections, box = _sections(path)
-    if "Atoms" not in sections or not all(axis in box for axis in "xyz"):
+    found, box = sections(path)
+    if "Atoms" not in found or not all(axis in box for axis in "xyz"):
         raise UserError(f"{path}: not a LAMMPS data file with a box and an Atoms section")
-    rows = sorted(sections["Atoms"], key=lambda words: int(words[0]))
+    rows = sorted(found["Atoms"], key=lambda words: int(words[0]))
     if len(rows) % atoms_per_chain:
         raise UserError(f"{path}: {len(rows)} atoms are not whole chains of {atoms_per_chain} atoms")
     low = np.array([box[axis][0] for axis in "xyz"])
@@ -147,8 +148,8 @@ def read(path: str | Path, atoms_per_chain: int) -> tuple[Chain, np.ndarray, np.
         raise UserError(f"{path}: the molecules are not copies of one chain of {n} atoms")
     topology = {}
     for name, k in TOPOLOGY.items():
-        entries = [[int(w) for w in words[1:]] for words in sorted(sections.get(name, []), key=lambda w: int(w[0]))]
+        entries = [[int(w) for w in words[1:]] for words in sorted(found.get(name, []), key=lambda w: int(w[0]))]
         entries = [[e[0], *(a - 1 for a in e[1:])] for e in entries if max(e[1:]) <= n]
         topology[name] = np.array(entries, dtype=int).reshape(-1, 1 + k)
-    coefficients = {name: [" ".join(words) for words in sections.get(name, [])] for name in COEFFICIENTS}
+    coefficients = {name: [" ".join(words) for words in found.get(name, [])] for name in COEFFICIENTS}
     return Chain(coefficients, types[:n], charges[:n], topology), positions, cell

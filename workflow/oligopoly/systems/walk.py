@@ -6,10 +6,14 @@ import numpy as np
 from rdkit import Chem
 from scipy.spatial.distance import cdist
 
-CANDIDATES = 8  # torsions tried per bond; the one with most room is taken
+CANDIDATES = 24  # torsions tried per bond; the one with most room is taken
 ROOM = 1.7  # A between atoms three and more bonds apart; with less the walk goes back some bonds
-BACK = 6  # bonds, at most
-PATIENCE = 20  # choices per bond, on average, before a walk makes do with 0.1 A less of room
+FAR = 5.0  # A; room beyond it does not matter
+BACK = 3  # bonds, at most
+PATIENCE = 8  # choices per bond, on average, before a walk makes do with 0.1 A less of room
+
+SWEEPS = 500  # over all bonds, to close a ring
+CLOSE = 0.02  # A from where the two ends of a ring should be
 
 
 def backbone(chain: Chem.Mol, first: int, last: int) -> tuple[list[tuple[int, int]], np.ndarray]:
@@ -67,6 +71,10 @@ def random_walk(
         choice, room = rng.uniform(-np.pi, np.pi), np.inf
         if len(fresh) and len(old):
             angles = rng.uniform(-np.pi, np.pi, CANDIDATES)
+            # Turning leaves all of `fresh` within this radius.
+            reach = np.linalg.norm(x[fresh] - x[j], axis=1).max() + FAR
+            near = old[((x[old] - x[j]) ** 2).sum(axis=1) < reach**2]
+            old = near if len(near) else old
             gaps = [cdist(_turned(x[fresh], x[j], axis, angle), x[old]).min() for angle in angles]
             choice, room = angles[np.argmax(gaps)], np.max(gaps)
         x[behind] = _turned(x[behind], x[j], axis, choice)
@@ -75,6 +83,34 @@ def random_walk(
         else:
             k += 1
     return x
+
+
+def close(
+    positions: np.ndarray,
+    turnable: list[tuple[int, int]],
+    place: np.ndarray,
+    targets: list[tuple[int, int]],
+    rng: np.random.Generator,
+) -> np.ndarray | None:
+    """The conformation (n, 3) turned about `turnable` until the first atom of each pair of `targets` is on the second.
+
+    Cyclic coordinate descent (Canutescu and Dunbrack, Protein Sci. 12 (2003) 963): each bond in turn, in random order,
+    gets the torsion that brings the atoms nearest to their targets. None where 0.02 A are not reached.
+    """
+    x = positions.copy()
+    moving, fixed = (list(ends) for ends in zip(*targets, strict=True))
+    for _ in range(SWEEPS):
+        for k in rng.permutation(len(turnable)):
+            i, j = turnable[k]
+            axis = (x[j] - x[i]) / np.linalg.norm(x[j] - x[i])
+            r, t = x[moving] - x[j], x[fixed] - x[j]
+            across = r - np.outer(r @ axis, axis)
+            angle = np.arctan2((np.cross(axis, across) * t).sum(), (across * t).sum())
+            behind = place >= place[j]
+            x[behind] = _turned(x[behind], x[j], axis, angle)
+        if np.linalg.norm(x[moving] - x[fixed], axis=1).max() < CLOSE:
+            return x
+    return None
 
 
 def _turned(points: np.ndarray, origin: np.ndarray, axis: np.ndarray, angle: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from ase import Atoms
 from pydantic import Field
 
 from oligopoly.potentials.manifest import Manifest
-from oligopoly.quantities import EnergyPerAtom, Force, Length
+from oligopoly.quantities import Cutoff, EnergyPerAtom, Force
 from oligopoly.trainers.contract import TrainerSettings, name_plainly
 from oligopoly.trainers.weights import ConfigType, RankLimits, Sigmas
 
@@ -30,8 +30,8 @@ class Settings(TrainerSettings):
     resumes: ClassVar[bool] = True
 
     kind: Literal["ace"] = "ace"
-    functions: int = Field(300, ge=5, description="basis functions per element")
-    cutoff: Length = Field("5 A", description="of the potential")
+    functions: int = Field(300, ge=5, le=20_000, description="basis functions per element")
+    cutoff: Cutoff = Field("5 A", description="of the potential")
     ranks: RankLimits | None = Field(
         None,
         description="largest n and l by rank, e.g. {n: [20, 8, 4, 2], l: [0, 5, 4, 2]}; null: those functions that "

@@ -71,11 +71,6 @@ class Trainer(Protocol):
         """
 
 
-def plain(settings: TrainerSettings) -> dict[str, Any]:
-    """Settings as plain data, for manifests."""
-    return settings.model_dump(mode="json")
-
-
 def record(
     folder: Path, train: Sequence[Atoms], test: Sequence[Atoms], potential: "Potential", **facts: Any
 ) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""pacemaker, which is installed beside oligopoly (envs/pacemaker.yaml)."""
+"""pacemaker, which is installed beside oligopoly (`make pacemaker`)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,8 @@ from pydantic import Field
 
 from oligopoly.errors import UserError
 from oligopoly.potentials.manifest import Manifest
-from oligopoly.quantities import EnergyPerAtom, Force, Length
+from oligopoly.quantities import Cutoff, EnergyPerAtom, Force
+from oligopoly.settings import PathText
 from oligopoly.trainers import ace
 from oligopoly.trainers.contract import TrainerSettings, name_plainly
 from oligopoly.trainers.weights import RankLimits
@@ -21,18 +22,18 @@ if TYPE_CHECKING:
 class Settings(TrainerSettings):
     """The real pacemaker, which fits more slowly and can do more.
 
-    It is installed in an environment of its own, by hand from envs/pacemaker.yaml or by `snakemake --sdm conda`.
-    (PyPI's `pyace` is not pacemaker's.) It fits no stress, so that the density rests on energies at several volumes.
+    It is installed in an environment of its own: from PyPI by `make pacemaker` (the package is python-ace; PyPI's
+    `pyace` is not pacemaker's), from conda-forge by hand with envs/pacemaker.yaml or by `snakemake --sdm conda`. Its
+    licence excludes commercial use. It fits no stress, so that the density rests on energies at several volumes.
     """
 
     conda: ClassVar[str] = "pacemaker"
 
     kind: Literal["pacemaker"]
-    environment: str | None = Field(
+    environment: PathText | None = Field(
         None,
-        min_length=1,
-        description="folder of its environment, e.g. ~/miniforge3/envs/pacemaker; null: the one on the PATH, or of "
-        "--sdm conda",
+        description="folder of its environment, e.g. ~/miniforge3/envs/pacemaker; null: .venv-pacemaker of this "
+        "checkout (`make pacemaker`), else the one on the PATH, or of --sdm conda",
     )
     backend: Literal["tensorpot", "pyace"] = Field(
         "tensorpot",
@@ -44,8 +45,10 @@ class Settings(TrainerSettings):
         "E = rho",
     )
     optimise_radial: bool = Field(True, description="fit the radial functions too")
-    functions: int = Field(300, ge=5, description="basis functions per element, each with a coefficient for every rho")
-    cutoff: Length = Field("5 A", description="of the potential")
+    functions: int = Field(
+        300, ge=5, le=20_000, description="basis functions per element, each with a coefficient for every rho"
+    )
+    cutoff: Cutoff = Field("5 A", description="of the potential")
     ranks: RankLimits | None = Field(
         None, description="largest n and l by rank; null: {n: [15, 6, 4, 3], l: [0, 5, 4, 2]}"
     )
@@ -53,8 +56,8 @@ class Settings(TrainerSettings):
     sigma_energy: EnergyPerAtom = Field("0.3 meV", description="of the energy per atom of periodic frames")
     sigma_energy_cluster: EnergyPerAtom = Field("1 meV", description="of the energy per atom of clusters")
     regularisation: float = Field(1e-8, ge=0, lt=1, description="L1 and L2 coefficients of pacemaker's loss")
-    iterations: int = Field(1000, ge=1, description="of BFGS, at most")
-    batch_size: int = Field(20, ge=1, description="structures per batch; less takes less memory")
+    iterations: int = Field(1000, ge=1, le=1_000_000, description="of BFGS, at most")
+    batch_size: int = Field(20, ge=1, le=100_000, description="structures per batch; less takes less memory")
 
     def gives(self) -> frozenset[str]:
         return frozenset({"gamma", "descriptors"})
@@ -67,14 +70,16 @@ class Settings(TrainerSettings):
 
     def check(self) -> None:
         from oligopoly.potentials.pace import installed
-        from oligopoly.trainers.pacemaker_fit import check_installation
+        from oligopoly.trainers.pacemaker_check import check_installation
+        from oligopoly.trainers.pacemaker_programs import programs
 
-        check_installation(self.environment, self.backend)
+        programs(self.environment)
         if self.embedding != "linear" and not installed():
             raise UserError(
                 f"trainer.embedding: {self.embedding} needs a LAMMPS with the ML-PACE package, which this one lacks: "
                 "install LAMMPS from conda-forge, or give trainer.embedding: linear"
             )
+        check_installation(self.environment, self.backend)
 
     def quick(self) -> ace.Settings:
         return ace.Settings(cutoff=f"{self.cutoff} A").quick()

@@ -2,30 +2,29 @@
 
 pacemaker (python-ace; Lysogorskiy et al., npj Comput. Mater. 7, 97 (2021); Bochkarev et al., Phys. Rev. Mater. 6,
 013804 (2022)) is not part of oligopoly: its programs are run from an environment of their own, see
-envs/pacemaker.yaml. What needs its Python is in `with_pyace`.
+`pacemaker_programs`. What needs its Python is in `with_pyace`.
 """
 
 import json
 import os
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import yaml
 from ase import Atoms
 
 from oligopoly.accuracy import Labels, labels, record
+from oligopoly.ace.potential import read_yaml
 from oligopoly.ace.rows import WALL, Weights
 from oligopoly.ace.survey import inner_radii, reference_energies, survey
 from oligopoly.errors import UserError
 from oligopoly.files import atomic, beside, write_text
-from oligopoly.processes import dies_with_parent
-from oligopoly.progress import Progress
+from oligopoly.trainers.pacemaker_programs import HELPER, programs, run
 
 # Largest n and l by rank, of which pacemaker keeps as many functions as are asked for.
 RANK_LIMITS = ([15, 6, 4, 3], [0, 5, 4, 2])
@@ -36,57 +35,6 @@ EMBEDDINGS = {
 }
 # Outer part of a core's radius over which it is blended in.
 CORE_BLEND = 0.25
-HELPER = Path(__file__).with_name("with_pyace.py")
-HOW_TO_INSTALL = (
-    "Install it with `mamba env create -n pacemaker -f envs/pacemaker.yaml` and give the folder of that environment "
-    "in trainer.environment, or run Snakemake with `--sdm conda`. (`pip install pyace` gets an unrelated package.)"
-)
-
-
-class Programs(NamedTuple):
-    """pacemaker's programs, and the Python they run in."""
-
-    python: Path
-    pacemaker: Path
-    pace_activeset: Path
-
-
-def programs(environment: str | None = None) -> Programs:
-    """The programs in the folder `environment` (of a conda or virtual environment), or else on the PATH.
-
-    Raises UserError where there are none.
-    """
-    if environment is not None:
-        folder = Path(environment).expanduser().resolve() / "bin"
-        if not folder.is_dir():
-            raise UserError(f"trainer.environment: {environment} is no conda or virtual environment. {HOW_TO_INSTALL}")
-    else:
-        found = shutil.which("pacemaker")
-        if found is None:
-            raise UserError(f"trainer.kind: no program `pacemaker` is on the PATH. {HOW_TO_INSTALL}")
-        folder = Path(found).resolve().parent
-    all_of_them = Programs(*(folder / name for name in ("python", "pacemaker", "pace_activeset")))
-    for path in all_of_them:
-        if not path.exists():
-            raise UserError(f"trainer.kind: pacemaker's installation is broken: no {path}. {HOW_TO_INSTALL}")
-    return all_of_them
-
-
-def check_installation(environment: str | None = None, backend: str = "tensorpot") -> dict[str, str]:
-    """Versions of pacemaker and of what its `backend` needs; imports all of it, which takes seconds.
-
-    Raises UserError that says what is missing or broken and how to install it.
-    """
-    python = programs(environment).python
-    done = subprocess.run([python, HELPER, "check", backend], capture_output=True, text=True, env=_environment(1))
-    lines = done.stdout.strip().splitlines()
-    found = json.loads(lines[-1]) if done.returncode == 0 and lines else {}
-    if not found or "problem" in found:
-        problem = found.get("problem") or (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        without = " (or set trainer.backend: pyace, which needs no TensorFlow but is slow)"
-        hint = without if re.search("tensor", problem) else ""
-        raise UserError(f"trainer.kind: pacemaker of {python.parent} cannot be used{hint}: {problem}. {HOW_TO_INSTALL}")
-    return found
 
 
 def write_input(
@@ -187,34 +135,6 @@ def save_frames(path: str | Path, frames: Sequence[Atoms], E0: dict[str, float],
         np.savez(stream, **arrays)
 
 
-def run(command: Sequence[str | Path], folder: Path, threads: int, iterations: int | None = None) -> None:
-    """Run a program in `folder`, print what it prints, and say how far it is if it counts `iterations`.
-
-    Raises UserError with its last words if it fails.
-    """
-    progress = Progress(iterations, "pacemaker", "iterations") if iterations else None
-    last = ""
-    with subprocess.Popen(
-        list(map(str, command)),
-        cwd=folder,
-        env=_environment(threads),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        preexec_fn=dies_with_parent,
-    ) as process:
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            last = line.strip() or last
-            counted = re.search(r"Iteration\s+#(\d+)", line)
-            if progress and counted:
-                progress.update(int(counted[1]) - progress.done)
-    if process.returncode:
-        name = Path(command[1] if Path(command[0]).name == "python" else command[0]).name
-        raise UserError(f"{name} failed in {folder} (exit code {process.returncode}): {last}")
-
-
 def read_back(folder: Path) -> dict:
     """What pacemaker wrote about its fit in metrics.txt: iterations, loss, and its own errors on what it trained on."""
     header, *_, last = (line.split() for line in (folder / "metrics.txt").read_text().splitlines())
@@ -306,10 +226,13 @@ def fit(
         run([*helper, "predict", "potential.yaml", f"{name}.npz", f"{name}.predicted.npz"], folder, threads)
         predicted[name] = _predictions(folder / f"{name}.predicted.npz", frames, E0)
 
+    # pacemaker may find fewer than were asked for
+    own = read_yaml(folder / "potential.yaml", linear_only=False).functions
+    counts = {element: len(own[element]) for element in elements}
     facts = {
         "pacemaker": read_back(folder) | {"embedding": embedding, "backend": backend},
-        "n_functions": functions * len(elements),
-        "functions_per_element": dict.fromkeys(elements, functions),
+        "n_functions": sum(counts.values()),
+        "functions_per_element": counts,
         "cutoff_A": cutoff,
         "E0_eV": E0,
         "inner_radii_A": {f"{a}-{b}": radius for (a, b), radius in inner.items()},
@@ -377,11 +300,3 @@ def _add_E0(yace: Path, elements: list[str], E0: dict[str, float]) -> None:
 
 def _isolated(atoms: Atoms, E0: dict[str, float]) -> float:
     return sum(E0[symbol] for symbol in atoms.symbols)
-
-
-def _environment(threads: int) -> dict[str, str]:
-    number = str(threads)
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "MPLBACKEND": "agg", "PYTHONUNBUFFERED": "1"}
-    return os.environ | quiet | {
-        "OMP_NUM_THREADS": number, "TF_NUM_INTRAOP_THREADS": number, "TF_NUM_INTEROP_THREADS": "1",
-    }  # fmt: skip

@@ -10,7 +10,7 @@ from oligopoly.errors import UserError
 from oligopoly.parts import Registry
 from oligopoly.potentials import manifest as manifests
 from oligopoly.potentials.manifest import Manifest
-from oligopoly.trainers.contract import TrainerSettings, plain
+from oligopoly.trainers.contract import TrainerSettings
 
 TRAINERS = Registry[TrainerSettings](
     "trainer",
@@ -43,9 +43,14 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     earlier = manifests.read(before) if before and settings.resumes else None
     made = settings.create().train(train, test, folder, before=earlier, threads=threads)
+    return write_manifest(made, settings, dataset, folder / manifests.NAME)
+
+
+def write_manifest(made: Manifest, settings: TrainerSettings, dataset: str | None, path: Path) -> Manifest:
+    """Write what a trainer gave, with what all have in common: how it was made."""
     facts = {
-        "trainer": plain(settings),
+        "trainer": settings.model_dump(mode="json"),
         "dataset": dataset,
         "versions": versions.installed((*versions.ALWAYS, *settings.packages)),
     }
-    return made.model_copy(update=facts).write(folder / manifests.NAME)
+    return made.model_copy(update=facts).write(path)

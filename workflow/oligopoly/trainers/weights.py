@@ -14,15 +14,19 @@ ConfigType = Literal["bulk", "cluster", "contact", "explored", "stopped", "decom
 class RankLimits(Settings):
     """Largest radial index n and angular momentum l of each rank, from rank 1 on."""
 
-    n: list[Annotated[int, Field(ge=1)]] = Field([20, 8, 4, 2], description="largest radial index of each rank")
-    l: list[Annotated[int, Field(ge=0)]] = Field(  # noqa: E741 - the field's own letter
-        [0, 5, 4, 2], description="largest angular momentum of each rank"
+    n: list[Annotated[int, Field(ge=1, le=100)]] = Field(
+        [20, 8, 4, 2], min_length=1, max_length=6, description="largest radial index of each rank"
+    )
+    l: list[Annotated[int, Field(ge=0, le=12)]] = Field(  # noqa: E741 - the field's own letter
+        [0, 5, 4, 2], min_length=1, max_length=6, description="largest angular momentum of each rank"
     )
 
     @model_validator(mode="after")
     def _same_length(self):
         if len(self.n) != len(self.l):
             raise ValueError(f"n has {len(self.n)} ranks, l has {len(self.l)}: give one number per rank")
+        if self.l[0] != 0:
+            raise ValueError(f"l begins with {self.l[0]}: rank 1 has no angular momentum: let l begin with 0")
         return self
 
 

@@ -1,9 +1,10 @@
-"""What only pacemaker's own Python can do; `trainers.pacemaker` runs this file there.
+"""What only pacemaker's own Python can do; `trainers.pacemaker_fit` runs this file there.
 
 That Python lives in an environment of its own (python-ace fixes the versions of numpy and pandas), so nothing of
 oligopoly is imported here, and data come and go as npz and JSON.
 """
 
+import importlib.metadata
 import json
 import sys
 from collections.abc import Callable
@@ -11,31 +12,25 @@ from collections.abc import Callable
 import numpy as np
 
 
-def check(backend):
-    """Import what `backend` needs and print the versions as JSON; `problem` says what is wrong."""
+def versions():
+    """Print the versions of all packages that this Python finds as JSON; nothing is imported, so it takes no time."""
+    found: dict[str, str] = {}
+    for package in importlib.metadata.distributions():
+        found.setdefault(package.metadata["Name"], package.version)  # the first on the path is what is imported
+    print(json.dumps(found))
+
+
+def check():
+    """Print the version of pacemaker as JSON, or a `problem` with what is imported as `pyace`."""
     import pyace
 
     if not hasattr(pyace, "PyACECalculator"):
         return print(json.dumps({"problem": "the `pyace` there is an unrelated package, not pacemaker's"}))
-    import pyace.activelearning  # with MaxVol, which pace_activeset needs
-
-    versions = {"python-ace": pyace.__version__}
-    if backend == "tensorpot":
-        import tensorflow
-        import tensorpotential
-
-        # where the ACE is depends on the version
-        try:
-            import tensorpotential.compat.pace.potentials.ace
-        except ImportError:
-            import tensorpotential.potentials.ace  # noqa: F401
-
-        versions |= {"tensorpotential": tensorpotential.__version__, "tensorflow": tensorflow.__version__}
-    print(json.dumps(versions))
+    print(json.dumps({"python-ace": pyace.__version__}))
 
 
 def structures(frames_file):
-    """Structures in an npz of `trainers.pacemaker.save_frames`, as (Atoms, arrays of that structure)."""
+    """Structures in an npz of `trainers.pacemaker_fit.save_frames`, as (Atoms, arrays of that structure)."""
     from ase import Atoms
 
     with np.load(frames_file) as content:
@@ -104,5 +99,6 @@ def predict(potential_file, frames_file, out_file):
 
 
 if __name__ == "__main__":
-    steps: dict[str, Callable] = {"check": check, "dataset": dataset, "finish": finish, "predict": predict}
+    known = (versions, check, dataset, finish, predict)
+    steps: dict[str, Callable] = {step.__name__: step for step in known}
     steps[sys.argv[1]](*sys.argv[2:])

@@ -1,10 +1,10 @@
 """Errors on frames that were never trained on."""
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from oligopoly.plotting.numbers import quantity
-from oligopoly.plotting.style import FULL, GOOD, HALF, LEARNED, REFERENCE, panels
+from oligopoly.plotting.style import FULL, GOOD, HALF, LEARNED, REFERENCE, panels, plain_log
 from oligopoly.report.page import Section, missing, number, section, show, table
 from oligopoly.report.results import Results
 
@@ -115,10 +115,7 @@ def calibration(fits: dict[str, tuple[list[float], list[float]]]):
         ax.plot(ends, ends, color=REFERENCE, lw=0.8)
         ax.plot(expected, true, "o", color=LEARNED)
         ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, title=name)
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())
+        plain_log(ax.xaxis, ax.yaxis)
         ax.set_xlabel("expected force error (meV/Å)")
         ax.set_ylabel("true force error (meV/Å)")
         ax.legend(loc="upper left")

@@ -1,9 +1,8 @@
 """How the errors fall from generation to generation."""
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from oligopoly.plotting.style import FRESH, FULL, GOOD, HALF, LEARNED, MUTED, REFERENCE, SERIES, panels
+from oligopoly.plotting.style import FRESH, FULL, GOOD, HALF, LEARNED, MUTED, REFERENCE, SERIES, panels, plain_log
 from oligopoly.report.page import Section, missing, number, section, show, table
 from oligopoly.report.results import Results
 
@@ -117,10 +116,7 @@ def by_test_set(sets: dict):
             if points:
                 ax.plot(*zip(*points, strict=True), "o-", color=SERIES[k % 6], label=name)
         ax.set_yscale("log")
-        for axis in (ax.yaxis,):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())
+        plain_log(ax.yaxis)
         ax.set_ylabel(label)
         ax.set_xlabel("generation")
         generations = sorted(sets)

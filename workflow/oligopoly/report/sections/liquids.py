@@ -4,12 +4,13 @@ from typing import Any
 
 from oligopoly.plotting.shown import Shown
 from oligopoly.properties.registry import PROPERTIES
+from oligopoly.report import lengths
 from oligopoly.report.page import Html, Section, missing, paragraph, section, shown, text
 from oligopoly.report.results import Results
 
 
 def write(run: Results) -> Section:
-    """What each property shows of all systems, then of each."""
+    """What each property shows of all systems, how it goes with the length of chains, then each system."""
     title = "The liquid: the potential against the reference"
     if not run.properties:
         return section("liquids", title, missing("No production run has been compared yet."))
@@ -18,6 +19,7 @@ def write(run: Results) -> Section:
     properties = {kind: PROPERTIES.settings(kind)().create() for kind in PROPERTIES}
     for one in properties.values():
         parts += map(shown, one.overview(everything))
+    parts += map(shown, lengths.pieces(run))
     for system, found in run.properties.items():
         parts += [Html(f"<h3>{text(system)}</h3>"), paragraph(*found["sentences"])]
         for kind, one in properties.items():

@@ -9,6 +9,7 @@ from oligopoly.report.page import Html, Section, details, missing, section, show
 from oligopoly.report.results import Results
 from oligopoly.selectors.ledger import words
 
+FROM_STORE = "of all these, from the store"  # the last row
 FAILED, REASON = 40, 300  # structures without a label that are listed, and characters of their reasons
 
 
@@ -46,7 +47,7 @@ def write(run: Results) -> Section:
     for g in run.generations:
         if g.outcomes:
             outcomes[g.name] = Counter(r["outcome"] for r in g.outcomes)
-            outcomes[g.name]["of all these, from the store"] = sum(r["reused"] == "1" for r in g.outcomes)
+            outcomes[g.name][FROM_STORE] = sum(r["reused"] == "1" for r in g.outcomes)
     if outcomes:
         caption = "What became of the structures sent for labels"
         parts.append(_by_generation("outcome", outcomes, caption))
@@ -73,7 +74,7 @@ def write(run: Results) -> Section:
 def _by_generation(what: str, counts: dict[str, Counter], caption: str) -> Html:
     """Counts with one column per generation."""
     names = sorted({name for c in counts.values() for name in c}, key=lambda name: (
-        name.startswith("of all"), -max(c[name] for c in counts.values()), name))  # fmt: skip
+        name == FROM_STORE, -max(c[name] for c in counts.values()), name))  # fmt: skip
     rows = [(name, *(c.get(name, "") for c in counts.values())) for name in names]
     return table((what, *counts), rows, numbers=range(1, len(counts) + 1), caption=caption)
 
