@@ -26,7 +26,6 @@ def evaluate(options: argparse.Namespace) -> None:
     potential = open_potential(options.potential, options.active_set)
     manifest = potential.manifest
     outputs.check(options.output, [options.frames, options.potential])
-    frames = list(labelled([options.frames], options, needed=False))
     by_manifest = Path(options.potential).suffix == ".json"
     if by_manifest and options.active_set is not None:
         raise UserError(f"--active-set: goes with a bare .yaml; {options.potential} names its own: leave it out.")
@@ -35,10 +34,13 @@ def evaluate(options: argparse.Namespace) -> None:
         kind = "none"
     bars = _error_bars(options, manifest)
     key = "ACE" if manifest.kind in ("ace", "pace") else manifest.kind.upper()
+    frames: list[Atoms] = []
+    # the files of the potential are opened here, before a large file of frames is read
+    predicted = potential.predict(_known(frames, options, manifest.species), kind, options.threads)
+    frames.extend(labelled([options.frames], options, needed=False))
     predictions = []
     progress = Progress(len(frames), "evaluate", "frames")
-    known = _known(frames, options, manifest.species)
-    for number, (atoms, found) in enumerate(zip(frames, potential.predict(known, kind, options.threads), strict=True)):
+    for number, (atoms, found) in enumerate(zip(frames, predicted, strict=True)):
         if not (np.isfinite(found.energy) and np.isfinite(found.forces).all()):
             raise UserError(
                 f"{options.frames}, frame {number}: {options.potential} gives an energy or forces that are not finite"
