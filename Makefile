@@ -3,16 +3,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # One more than cores: jobs on the tests' SLURM mostly wait. What takes longest begins first.
+# Each has its threads wait without spinning, and one of BLAS: three that want both cores would stand in each other's way.
 WORKERS := tests/cluster tests/workflow tests/contracts tests/unit -n 3 --dist loadgroup --no-loadscope-reorder
+TOGETHER := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
 
 demo: setup
 	$(BIN)/snakemake --profile local --configfile config/demo.yaml
 
 test: setup
-	$(BIN)/python -m pytest $(WORKERS)
+	$(TOGETHER) $(BIN)/python -m pytest $(WORKERS)
 
 test-fast: setup
-	$(BIN)/python -m pytest $(WORKERS) -m "not slow and not drill"
+	$(TOGETHER) $(BIN)/python -m pytest $(WORKERS) -m "not slow and not drill"
 
 drills: setup
 	$(BIN)/python -m pytest tests/cluster/test_drills.py -m "slow or drill"

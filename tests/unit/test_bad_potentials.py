@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -89,6 +90,15 @@ def test_a_fingerprint_is_of_the_content(here):
     ActiveSet(ActiveSet.read(here / "p.asi").inverse).write(here / "foreign.asi")
     assert ActiveSet.read(here / "foreign.asi").fit is None
     assert main(["evaluate", "p.yaml", "p.extxyz", "--active-set", "foreign.asi"]) == 0
+
+
+def test_a_coefficient_of_minus_zero_is_a_zero(here):
+    """The fit leaves some where an element's pairs never meet, and a file has no minus before zero."""
+    potential = read_yaml(here / "p.yaml")
+    for functions in potential.functions.values():
+        functions[0] = replace(functions[0], c=-0.0)
+    write_yaml(potential, here / "zero.yaml")
+    assert fingerprint.of(read_yaml(here / "zero.yaml")) == fingerprint.of(potential)
 
 
 def edited(path, change):

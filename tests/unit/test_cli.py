@@ -12,6 +12,10 @@ from oligopoly.commands.main import main
 from oligopoly.potentials import manifest as manifests
 
 
+# functions named, for choosing them takes seconds
+SMALL = ["--cutoff", "4", "--n-max", "6,3", "--l-max", "0,2"]
+
+
 @pytest.fixture
 def train(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -37,7 +41,7 @@ def test_fit_then_evaluate(train, capsys):
 
 def test_a_fit_leaves_a_manifest_that_says_all_of_it(train, capsys):
     """evaluate takes it, and what lies beside it, as it takes the bare files; gamma comes by itself."""
-    assert main(["fit", train, "--functions", "20", "--cutoff", "4", "--committee", "2", "-o", "p"]) == 0
+    assert main(["fit", train, "--functions", "20", *SMALL, "--committee", "2", "-o", "p"]) == 0
     assert "p.manifest.json" in capsys.readouterr().out
     manifest = manifests.read("p.manifest.json")
     assert (manifest.kind, manifest.species, manifest.cutoff) == ("ace", ["C", "H"], 4.0)
@@ -73,7 +77,7 @@ def test_a_fit_leaves_a_manifest_that_says_all_of_it(train, capsys):
 
 def test_a_manifest_moves_with_its_files(train, tmp_path, capsys):
     """And names the one that was left behind."""
-    assert main(["fit", train, "--functions", "10", "--cutoff", "4", "-o", "p"]) == 0
+    assert main(["fit", train, "--functions", "10", *SMALL, "-o", "p"]) == 0
     (tmp_path / "there").mkdir()
     for path in [*manifests.read("p.manifest.json").paths(), Path("p.manifest.json")]:
         path.rename(tmp_path / "there" / path.name)
@@ -102,9 +106,9 @@ def test_ase_keys_and_renamed_keys_serve_too(train):
         atoms.info["dft_energy"] = atoms.info.pop("REF_energy")
         atoms.arrays["forces"] = atoms.arrays.pop("REF_forces")
     ase.io.write("other.extxyz", frames, format="extxyz")
-    assert main(["fit", train, "--functions", "10", "--cutoff", "4", "-o", "a"]) == 0
+    assert main(["fit", train, "--functions", "10", *SMALL, "-o", "a"]) == 0
     renamed = ["--energy-key", "dft_energy"]
-    assert main(["fit", "other.extxyz", *renamed, "--functions", "10", "--cutoff", "4", "-o", "b"]) == 0
+    assert main(["fit", "other.extxyz", *renamed, "--functions", "10", *SMALL, "-o", "b"]) == 0
     with open("a.yaml") as one, open("b.yaml") as other:
         assert one.read() == other.read()
 
@@ -121,7 +125,7 @@ def test_mistakes_are_one_line(train, capsys):
 
 
 def test_frames_without_references_have_no_errors(train, capsys):
-    assert main(["fit", train, "--functions", "10", "--cutoff", "4", "-o", "p"]) == 0
+    assert main(["fit", train, "--functions", "10", *SMALL, "-o", "p"]) == 0
     bare = ase.io.read(train)
     bare.info.clear()
     del bare.arrays["REF_forces"]

@@ -429,6 +429,10 @@ def test_no_label_raises_anything_else(said, name, columns):
     assert np.shape(atoms.info.get("REF_stress", np.zeros((3, 3)))) == (3, 3)
 
 
+# functions named, for choosing them takes seconds
+SMALL = ["--cutoff", "4", "--n-max", "6,3", "--l-max", "0,2"]
+
+
 def test_evaluate_keeps_what_it_does_not_use(tmp_path, thermal, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     frames = renamed(thermal, "energy", "forces")
@@ -436,7 +440,7 @@ def test_evaluate_keeps_what_it_does_not_use(tmp_path, thermal, monkeypatch, cap
         one.info["comment"] = "mine"
         one.arrays["mine"] = np.arange(9.0)
     path = saved(tmp_path, frames)
-    assert main(["fit", path, "--functions", "10", "--cutoff", "4", "-o", "p"]) == 0
+    assert main(["fit", path, "--functions", "10", *SMALL, "-o", "p"]) == 0
     assert main(["evaluate", "p.yaml", path]) == 0
     one = ase.io.read("out.extxyz")
     assert one.info["comment"] == "mine" and "mine" in one.arrays and "REF_forces" in one.arrays
@@ -456,13 +460,12 @@ def test_a_fit_that_describes_nothing_does_not_end_well(tmp_path, thermal, monke
         one.arrays["REF_forces"] = rng.normal(size=(9, 3))
         del one.info["REF_energy"]
     train, test = saved(tmp_path, noise[:30], "a.extxyz"), saved(tmp_path, noise[30:], "b.extxyz")
-    assert (
-        main(["fit", train, "--test", test, "--trust", "--functions", "100", "--cutoff", "4", "--ridge", "1e-12"]) == 1
-    )
+    many = ["--functions", "100", "--cutoff", "4", "--n-max", "20,8,4", "--l-max", "0,4,2"]
+    assert main(["fit", train, "--test", test, "--trust", *many, "--ridge", "1e-12"]) == 1
     assert "does not describe the test frames: its force error of" in capsys.readouterr().err
     json.loads((tmp_path / "potential.metrics.json").read_text())
     few = saved(tmp_path, thermal[:1], "few.extxyz")
-    assert main(["fit", few, "--functions", "100", "--cutoff", "4"]) == 0
+    assert main(["fit", few, *many]) == 0
     said = capsys.readouterr()
     assert "functions from 28 rows" in said.err and "train" not in said.out.split("wrote")[0]
 
@@ -505,7 +508,7 @@ def test_a_mistake_of_the_program_is_one_line_too(thermal, tmp_path, monkeypatch
     monkeypatch.setattr("oligopoly.commands.evaluate.labelled", lambda *_, **__: 1 / 0)
     monkeypatch.chdir(tmp_path)
     path = saved(tmp_path, renamed(thermal, "energy", "forces"))
-    assert main(["fit", path, "--functions", "5", "--cutoff", "3"]) == 0
+    assert main(["fit", path, "--functions", "10", *SMALL]) == 0
     capsys.readouterr()
     assert main(["evaluate", "potential.yaml", path]) == 1
     (line,) = capsys.readouterr().err.splitlines()

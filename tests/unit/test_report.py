@@ -31,8 +31,13 @@ def written(run):
     return (run / "report" / "index.html").read_text()
 
 
-def test_a_finished_run(run):
-    content = written(run)
+@pytest.fixture(scope="module")
+def page(finished, tmp_path_factory):
+    return written(shutil.copytree(finished, tmp_path_factory.mktemp("page") / "demo"))
+
+
+def test_a_finished_run(page):
+    content = page
     # learning curve, by test set, and density shift; scores and lengths of exploration; selection; parity and
     # calibration; contacts; densities twice, then g(r), displacements, internal distances and torsions of both
     # systems; time
@@ -51,10 +56,9 @@ def test_a_finished_run(run):
     assert not re.search(r"\bace\b|ACE (?!potential learned)", measured), "any learned potential is meant"
 
 
-def test_every_section_and_every_property_is_there(run):
-    content = written(run)
+def test_every_section_and_every_property_is_there(run, page):
     for section in registry.SECTIONS:
-        assert f'<section id="{section}">' in content and f'<a href="#{section}">' in content
+        assert f'<section id="{section}">' in page and f'<a href="#{section}">' in page
     read = results.read(run)
     assert all(set(found["properties"]) == set(PROPERTIES) for found in read.properties.values())
     assert list(read.properties) == ["hexane", "dodecane"], "those trained on first"
@@ -70,6 +74,7 @@ def test_nothing_but_a_folder(tmp_path):
     assert "Not decided yet" in content and "No potential has been fitted yet" in content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "gone",
     [["properties", "final", "gen_*/explore", "gen_000/assess.json"],
@@ -131,6 +136,7 @@ def test_all_passed(run):
     assert holds is True and told == "The potential holds for hexane, dodecane: all 18 checks passed."
 
 
+@pytest.mark.slow
 def test_without_a_reference_it_is_the_potentials_own_word(tmp_path):
     run = tmp_path / "alone"
     report_run.write(run, generations=2, compared=False)
@@ -182,6 +188,7 @@ def test_thresholds_that_are_not_given_are_those_of_the_kind():
     assert exploration._thresholds(config, "gamma") == (3, 25.0)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_score_does_not_hide_those_of_others(run):
     """One that broke before its first score wrote an empty table of no kind."""
     first = sorted((run / "gen_001" / "explore").iterdir())[0]

@@ -57,13 +57,13 @@ def test_until_mode_plans_up_to_the_first_verdict(tmp_path):
 @pytest.mark.parametrize(
     ("target", "rules"),
     [
-        ("gen_000/potential/potential.yace", {"build", "equilibrate", "reference", "pool", "fit"}),
+        pytest.param("gen_000/potential/potential.yace", {"build", "equilibrate", "reference", "pool", "fit"}, marks=pytest.mark.slow),
         ("gen_001/selection/ledger.tsv", {"explore", "select"}),
-        ("systems/hexane/equilibrated.data", {"build", "equilibrate"}),
-        ("gen_001/labels/1.extxyz", {"label", "select"}),
-        ("final/manifest.json", {"fit", "final"}),
+        pytest.param("systems/hexane/equilibrated.data", {"build", "equilibrate"}, marks=pytest.mark.slow),
+        pytest.param("gen_001/labels/1.extxyz", {"label", "select"}, marks=pytest.mark.slow),
+        pytest.param("final/manifest.json", {"fit", "final"}, marks=pytest.mark.slow),
         ("produce/hexane/reference/1/nvt/trajectory.extxyz", {"build", "equilibrate", "produce"}),
-        ("produce/hexane/learned/2/status.json", {"final", "produce"}),
+        pytest.param("produce/hexane/learned/2/status.json", {"final", "produce"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_stage_is_reached_by_its_file(tmp_path, target, rules):

@@ -25,8 +25,8 @@ def of(potential: "Potential") -> str:
     for (a, b), bond in potential.bonds.items():
         said = {name: np.asarray(value).tolist() for name, value in vars(bond).items()}
         bonds[f"{min(a, b)} {max(a, b)}"] = {name: _floats(value) for name, value in said.items()}
-    functions = sorted([f.elements, f.n, f.l, f.lint, float(f.c)] for its in potential.functions.values() for f in its)
-    energies = {element: float(potential.E0.get(element, 0.0)) for element in potential.elements}
+    functions = sorted([f.elements, f.n, f.l, f.lint, _float(f.c)] for its in potential.functions.values() for f in its)
+    energies = {element: _float(potential.E0.get(element, 0.0)) for element in potential.elements}
     text = json.dumps([sorted(potential.elements), bonds, functions, energies], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -55,4 +55,8 @@ def unchanged(potential: "Potential", where: str) -> None:
 def _floats(value):
     if isinstance(value, list):
         return [_floats(part) for part in value]
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return _float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _float(value: float) -> float:
+    return float(value) + 0.0  # a minus before zero is lost in a file
