@@ -11,7 +11,6 @@ from labelled import labelled_frames
 from oligopoly.commands.main import main
 from oligopoly.potentials import manifest as manifests
 
-
 # functions named, for choosing them takes seconds
 SMALL = ["--cutoff", "4", "--n-max", "6,3", "--l-max", "0,2"]
 

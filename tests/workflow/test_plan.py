@@ -57,7 +57,11 @@ def test_until_mode_plans_up_to_the_first_verdict(tmp_path):
 @pytest.mark.parametrize(
     ("target", "rules"),
     [
-        pytest.param("gen_000/potential/potential.yace", {"build", "equilibrate", "reference", "pool", "fit"}, marks=pytest.mark.slow),
+        pytest.param(
+            "gen_000/potential/potential.yace",
+            {"build", "equilibrate", "reference", "pool", "fit"},
+            marks=pytest.mark.slow,
+        ),
         ("gen_001/selection/ledger.tsv", {"explore", "select"}),
         pytest.param("systems/hexane/equilibrated.data", {"build", "equilibrate"}, marks=pytest.mark.slow),
         pytest.param("gen_001/labels/1.extxyz", {"label", "select"}, marks=pytest.mark.slow),

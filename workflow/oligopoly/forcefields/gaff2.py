@@ -2,7 +2,7 @@
 
 RadonPy (Hayashi et al., npj Comput. Mater. 8 (2022) 222) assigns types and parameters. Gasteiger charges come from
 RDKit, of the whole chain, so that a junction of two units carries the charges of the junction and not those of capped
-monomers.
+monomers; RESP charges from Psi4 (`forcefields.resp`).
 
 Lennard-Jones is switched off between 8 and 10 A in the CHARMM way (the energy is multiplied by a
 smooth function and the force is its derivative), so that forces are the gradient of the energy; a
@@ -16,13 +16,15 @@ import io
 import logging
 import re
 from itertools import permutations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from oligopoly.errors import UserError
 from oligopoly.forcefields.contract import ForceFieldSettings, Purpose
+from oligopoly.labelers import programs
+from oligopoly.settings import PathText
 from oligopoly.systems import datafile
 
 if TYPE_CHECKING:
@@ -40,20 +42,39 @@ class Settings(ForceFieldSettings):
     """GAFF2 as RadonPy assigns it: H, C, N, O, F, P, S, Cl, Br, I in common bonding."""
 
     kind: Literal["gaff2"] = "gaff2"
-    charges: Literal["gasteiger"] = Field("gasteiger", description="how partial charges are assigned")
+    charges: Literal["gasteiger", "resp"] = Field(
+        "gasteiger",
+        description="how partial charges are assigned: gasteiger, or resp: fitted to the potential of HF/6-31G* around "
+        "three units, by Psi4, minutes at build; GAFF2 was made for these",
+    )
+    executable: PathText = Field("psi4", description="for resp: Psi4, or its path")
 
     def create(self) -> "GAFF2":
-        return GAFF2()
+        return GAFF2(self.executable if self.charges == "resp" else None)
+
+    def check(self, repeat_unit: str, end_groups: Any, units: int) -> None:
+        if self.charges == "resp":
+            programs.find(self.executable, "force_field.executable", "Psi4")
+        # what has parameters does not depend on the charges
+        typed = self.model_copy(update={"charges": "gasteiger"})
+        ForceFieldSettings.check(typed, repeat_unit, end_groups, units)
 
 
 class GAFF2:
-    """The force field as `forcefields.contract.ForceField` has it."""
+    """The force field as `forcefields.contract.ForceField` has it. `psi4`: the program, for RESP charges."""
 
-    name = "GAFF2, Gasteiger"
+    def __init__(self, psi4: str | None = None):
+        self.psi4 = psi4
+        self.name = f"GAFF2, {'RESP' if psi4 else 'Gasteiger'}"
 
     def parametrise(self, mol: "Chem.Mol", described: str) -> tuple[datafile.Chain, list[str]]:
         """Types, charges and coefficients; the atoms of `mol` keep GAFF2's types and parameters as properties."""
         _assign(mol, described)
+        if self.psi4:
+            from oligopoly.forcefields import resp
+
+            for atom, charge in zip(mol.GetAtoms(), resp.charges(mol, self.psi4), strict=True):
+                atom.SetDoubleProp("AtomicCharge", float(charge))
         chain, types = _parameters(mol)
         return chain, [element for element, _ in types]
 
@@ -98,6 +119,7 @@ class GAFF2:
             "coulomb": "pppm, open: all pairs",
             "pppm_accuracy": PPPM_ACCURACY[purpose],
             "pppm_order": PPPM_ORDER[purpose],
+            **({"charges": "RESP, HF/6-31G*"} if self.psi4 else {}),
         }
 
 

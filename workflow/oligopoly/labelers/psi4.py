@@ -33,6 +33,7 @@ from oligopoly.processes import dies_with_parent
 from oligopoly.settings import PathText, Word
 
 SERVER = Path(__file__).with_name("psi4_server.py")
+KEY = "label.labeler.executable"
 # Thresholds of the published polyethylene-glycol labels where they matter for forces; energies in Hartree.
 OPTIONS = {
     "scf_type": "df",
@@ -142,8 +143,8 @@ class Psi4Labeler:
 class Server:
     """A running `psi4_server.py`; it starts again by itself after a crash."""
 
-    def __init__(self, executable: str):
-        self.command, self.environment = _python_of(executable)
+    def __init__(self, executable: str, key: str = KEY):
+        self.command, self.environment = _python_of(executable, key)
         self._process: subprocess.Popen | None = None
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - as long as the process
         self.version = self.ask({"do": "version"})["version"]
@@ -214,7 +215,7 @@ def check_method(*, method: str, basis: str, executable: str, elements: set[str]
     try:
         server = Server(executable)
     except LabelFailure as failure:
-        raise UserError(f"label.labeler.executable: `{executable}` does not run: {failure}") from None
+        raise UserError(f"{KEY}: `{executable}` does not run: {failure}") from None
     answer = server.ask({"do": "check", "functional": wanted, "basis": basis, "elements": sorted(elements)})
     server.end()
     if "error" not in answer:
@@ -235,14 +236,14 @@ def check_method(*, method: str, basis: str, executable: str, elements: set[str]
     raise UserError(f"label.labeler.{key}: Psi4 {server.version} has no {what}{hint}")
 
 
-def _python_of(executable: str) -> tuple[list[str], dict[str, str]]:
+def _python_of(executable: str, key: str) -> tuple[list[str], dict[str, str]]:
     """Command of the Python that Psi4 runs in, and the environment in which it finds the package."""
-    program = programs.find(executable, "label.labeler.executable", "Psi4")
+    program = programs.find(executable, key, "Psi4")
     asked = subprocess.run([program, "--psiapi-path"], capture_output=True, text=True, cwd=tempfile.gettempdir())
     paths = dict(re.findall(r"export (PATH|PYTHONPATH)=([^:\n]+)", asked.stdout))
     if set(paths) != {"PATH", "PYTHONPATH"}:
         said = (asked.stderr or asked.stdout).strip()[-300:]
-        raise UserError(f"label.labeler.executable: `{program} --psiapi-path` does not answer as Psi4 does: {said}")
+        raise UserError(f"{key}: `{program} --psiapi-path` does not answer as Psi4 does: {said}")
     here = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV", "PSIPATH"))
     }

@@ -104,6 +104,21 @@ class Solver:
         return {"energy": energy, "gradient": np.asarray(result).tolist(), **facts}
 
 
+def potential(request):
+    """Electrostatic potential, atomic units, at points (M, 3) in A around a molecule."""
+    psi4.core.clean_options()
+    psi4.set_options({**request["options"], "basis": request["basis"], "reference": "rhf"})
+    molecule = _molecule(request, 1 + request["unpaired"])
+    basis = psi4.core.BasisSet.build(molecule, "ORBITAL", request["basis"], quiet=True)
+    psi4.core.set_memory_bytes(_memory(basis, molecule, request["threads"]), True)
+    psi4.core.set_num_threads(request["threads"], True)
+    _, wavefunction = _run(psi4.energy, request, molecule, basis, None)
+    np.savetxt("grid.dat", request["points"])
+    psi4.oeprop(wavefunction, "GRID_ESP")
+    psi4.core.clean()
+    return {"potential": np.loadtxt("grid_esp.dat", ndmin=1).tolist()}
+
+
 def _has_grid(functional):
     from psi4.driver.procrouting.dft import functionals
 
@@ -222,7 +237,12 @@ def _tail():
 def serve(answers):
     """Answer every request on stdin in turn."""
     solver = Solver()
-    operations = {"version": lambda _: {"version": psi4.__version__}, "check": check, "gradient": solver.gradient}
+    operations = {
+        "version": lambda _: {"version": psi4.__version__},
+        "check": check,
+        "gradient": solver.gradient,
+        "potential": potential,
+    }
     for line in sys.stdin:
         request = json.loads(line)
         try:
