@@ -63,9 +63,12 @@ class Settings(ForceFieldSettings):
 class GAFF2:
     """The force field as `forcefields.contract.ForceField` has it. `psi4`: the program, for RESP charges."""
 
+    name = "GAFF2, Gasteiger"
+    psi4: str | None = None
+
     def __init__(self, psi4: str | None = None):
-        self.psi4 = psi4
-        self.name = f"GAFF2, {'RESP' if psi4 else 'Gasteiger'}"
+        if psi4:
+            self.name, self.psi4 = "GAFF2, RESP", psi4
 
     def parametrise(self, mol: "Chem.Mol", described: str) -> tuple[datafile.Chain, list[str]]:
         """Types, charges and coefficients; the atoms of `mol` keep GAFF2's types and parameters as properties."""
