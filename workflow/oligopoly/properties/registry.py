@@ -9,6 +9,7 @@ PROPERTIES = Registry[PropertySettings](
     {
         "density": "oligopoly.properties.density",
         "linear_response": "oligopoly.properties.linear_response",
+        "thermal": "oligopoly.properties.thermal",
         "rdf": "oligopoly.properties.rdf",
         "msd": "oligopoly.properties.msd",
         "dimensions": "oligopoly.properties.dimensions",

@@ -133,7 +133,7 @@ def over_chains(runs: Sequence[np.ndarray], spacing_ps: float, name: str) -> dic
     """
     if min(map(len, runs)) < 2:
         raise UserError(f"{name}: a single frame is too few for a mean with an error")
-    together = [mean(one, name, quiet=True, tau=_longest(one)) for one in (run.mean(axis=1) for run in runs)]
+    together = [mean(one, name, quiet=True, tau=longest_time(one)) for one in (run.mean(axis=1) for run in runs)]
     value = float(np.mean([one.value for one in together]))
     errors = {"time": float(np.sqrt(np.sum([one.error**2 for one in together])) / len(runs))}
     means = np.concatenate([run.mean(axis=0) for run in runs])
@@ -240,10 +240,10 @@ def production(series, name: str = "the series") -> tuple[int, Mean]:
     """Start of production of `series` (N,) and the mean from there on."""
     x = np.asarray(series, float)
     start = equilibrated_from(x)
-    return start, mean(x[start:], name, quiet=True, tau=_longest(x, start))
+    return start, mean(x[start:], name, quiet=True, tau=longest_time(x, start))
 
 
-def _longest(x: np.ndarray, start: int = 0) -> float:
+def longest_time(x: np.ndarray, start: int = 0) -> float:
     """The longest correlation time found from several starts, for `equilibrated_from` prefers those that make it look
     short, and so does a short run by chance."""
     return max(integrated_time(x[t:]) for t in {start, len(x) // 6, len(x) // 3})
