@@ -60,7 +60,7 @@ class PairLJ:
             lmp.command(command)
         placement.create(lmp, atoms, types, 1)
         for command in [
-            *mass_commands(elements, None),
+            *mass_commands(atoms, elements, None),
             f"pair_style lj/cut {CUTOFF}",
             f"pair_coeff * * {EPSILON} {SIGMA}",
             "neigh_modify every 1 delay 0",

@@ -84,7 +84,7 @@ def test_gamma_of_a_fix_comes_in_the_order_of_the_atoms():
         lmp.command(command)
     create(lmp, atoms, types, len(elements))
     for command in [
-        *mass_commands(elements, None),
+        *mass_commands(atoms, elements, None),
         "pair_style zero 5.0",
         "pair_coeff * *",
         "fix gamma all ave/atom 1 1 5 x",

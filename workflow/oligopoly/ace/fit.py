@@ -21,7 +21,7 @@ from oligopoly.ace.error_bars import ErrorBars
 from oligopoly.ace.potential import BasisFunction, Bond, Potential, write_yaml
 from oligopoly.ace.regression import Factor, Prior, Problem, most_likely_prior
 from oligopoly.ace.rows import Weights, accumulate, blocks, weighted_rows
-from oligopoly.ace.survey import Survey, inner_radii, reference_energies, survey
+from oligopoly.ace.survey import Survey, coarse, inner_radii, reference_energies, survey
 from oligopoly.errors import UserError
 from oligopoly.files import beside
 from oligopoly.frames import take
@@ -35,6 +35,8 @@ FREE = 1e-13
 # functions reach to the cutoff. Two shells suit liquids, where most of what is far does not matter, one shell (None)
 # small molecules, where all of it does (benchmarks/accuracy.md).
 MANY_BODY_CUTOFFS = ((2.5, 4.5), None)
+# Of beads, in units of their shortest distance: beyond the second and third neighbours along a chain.
+SHELLS = (2.1, 3.0)
 # Largest l by rank of the candidates, how many there are for each function wanted, and rows that judge each of them.
 CANDIDATE_L = (0, 6, 5, 3)
 CANDIDATES = 4
@@ -83,8 +85,17 @@ def basis_for(
         return _most_useful(frames, found, count, cutoff, reach, E0, weights, threads)
 
     few = min(n_functions, CONTEST)
-    losses = [chosen(few, reach)[0] for reach in MANY_BODY_CUTOFFS]
-    return chosen(n_functions, MANY_BODY_CUTOFFS[int(np.argmin(losses))])[1]
+    reaches = many_body_cutoffs(found, cutoff)
+    losses = [chosen(few, reach)[0] for reach in reaches]
+    return chosen(n_functions, reaches[int(np.argmin(losses))])[1]
+
+
+def many_body_cutoffs(found: Survey, cutoff: float) -> tuple[tuple[float, float] | None, ...]:
+    """MANY_BODY_CUTOFFS, and of beads and united atoms, whose second neighbours are farther away than a first shell for
+    C and H reaches, two shells by their shortest distance too."""
+    if (shortest := coarse(found)) is None:
+        return MANY_BODY_CUTOFFS
+    return (*MANY_BODY_CUTOFFS, (min(SHELLS[0] * shortest, cutoff), min(SHELLS[1] * shortest, cutoff)))
 
 
 def _most_useful(

@@ -14,6 +14,8 @@ from oligopoly.accuracy import labels
 CORE = 0.85
 # Energies (eV/atom) that basis functions carry as well as a constant would: those of a force field.
 CARRIED = 0.5
+FARTHEST = 1.6  # A, of a pair whose core is made of 0.85 of its own shortest distance
+FINE = 1.3  # A: bonds of hydrogen are shorter
 
 
 @dataclass
@@ -75,7 +77,14 @@ def reference_energies(found: Survey) -> tuple[dict[str, float], bool]:
 def inner_radii(found: Survey, reach: float) -> dict[tuple[str, str], float]:
     """Radius (Angstrom) below which a ZBL core takes over, by sorted pair: `CORE` of the shortest distance."""
     pairs = [(a, b) for i, a in enumerate(found.elements) for b in found.elements[i:]]
-    return {pair: round(CORE * min(found.shortest.get(pair, reach), 1.6), 3) for pair in pairs}
+    largest = FARTHEST if coarse(found) is None else reach
+    return {pair: round(CORE * min(found.shortest.get(pair, reach), largest), 3) for pair in pairs}
+
+
+def coarse(found: Survey) -> float | None:
+    """The shortest distance of all (Angstrom), if it is none of atoms with hydrogen among them: united atoms, beads."""
+    shortest = min(found.shortest.values(), default=0.0)
+    return shortest if shortest > FINE else None
 
 
 def _mean_energies(known: Sequence[tuple[dict[str, int], float]], elements: Sequence[str]) -> dict[str, float]:

@@ -87,7 +87,7 @@ def _melt(options: argparse.Namespace, folder: Path, system: Path) -> tuple["Mel
     from oligopoly.systems.topology import Topology
 
     topology = Topology.read(system / "system.json")
-    atoms = read_box(_data(system), topology)
+    atoms = topology.weighed(read_box(_data(system), topology))
     described = json.loads((system / "system.json").read_text())
     conditions, produced = _conditions(options, folder, system)
     scale = 1.0

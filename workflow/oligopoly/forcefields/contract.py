@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from oligopoly.parts import PartSettings
 
+import numpy as np
+
 if TYPE_CHECKING:
     from rdkit import Chem
 
     from oligopoly.systems.datafile import Chain
+    from oligopoly.systems.topology import Limits
 
 Purpose = Literal["md", "label"]
 
@@ -34,6 +37,14 @@ class ForceField(Protocol):
     """Parameters for chains, and the LAMMPS commands that make forces of them (units real, atom_style full)."""
 
     name: str  # as it stands in titles
+    density: float  # of its liquids, g/cm3, roughly
+    limits: "Limits | None"  # of its particles, where they are no atoms
+
+    def sites(self, mol: "Chem.Mol") -> np.ndarray:
+        """Atoms of a chain where its particles are, in their order."""
+
+    def place(self, positions: np.ndarray) -> np.ndarray:
+        """Where its particles go, (n, 3) in A, that start at these atoms of a molecule in 3D."""
 
     def parametrise(self, mol: "Chem.Mol", described: str) -> tuple["Chain", list[str]]:
         """Types, charges, topology and coefficients of a chain, and the element of each atom type.

@@ -26,6 +26,7 @@ from oligopoly.forcefields.contract import ForceFieldSettings, Purpose
 from oligopoly.labelers import programs
 from oligopoly.settings import PathText
 from oligopoly.systems import datafile
+from oligopoly.systems.topology import Limits
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -64,11 +65,21 @@ class GAFF2:
     """The force field as `forcefields.contract.ForceField` has it. `psi4`: the program, for RESP charges."""
 
     name = "GAFF2, Gasteiger"
+    density = 1.0
+    limits: Limits | None = None
     psi4: str | None = None
 
     def __init__(self, psi4: str | None = None):
         if psi4:
             self.name, self.psi4 = "GAFF2, RESP", psi4
+
+    def sites(self, mol: "Chem.Mol") -> np.ndarray:
+        """All atoms."""
+        return np.arange(mol.GetNumAtoms())
+
+    def place(self, positions: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return positions
 
     def parametrise(self, mol: "Chem.Mol", described: str) -> tuple[datafile.Chain, list[str]]:
         """Types, charges and coefficients; the atoms of `mol` keep GAFF2's types and parameters as properties."""

@@ -11,6 +11,8 @@ FORCE_FIELDS = Registry[ForceFieldSettings](
     "force_field.kind",
     {
         "gaff2": "oligopoly.forcefields.gaff2",
+        "trappe-ua": "oligopoly.forcefields.trappe_ua",
+        "kremer-grest": "oligopoly.forcefields.kremer_grest",
     },
     default="gaff2",
 )

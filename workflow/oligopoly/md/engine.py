@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_masses, chemical_symbols
 
 from oligopoly.md.hardware import Hardware
 from oligopoly.md.units import Units
@@ -97,9 +96,9 @@ def by_element(atoms: Atoms) -> tuple[list[str], np.ndarray]:
     return elements, np.searchsorted(elements, symbols) + 1
 
 
-def mass_commands(elements: list[str], hydrogen_mass: float | None) -> list[str]:
-    """`mass` command of every type."""
-    masses = [atomic_masses[chemical_symbols.index(e)] for e in elements]
+def mass_commands(atoms: Atoms, elements: list[str], hydrogen_mass: float | None) -> list[str]:
+    """`mass` command of every type; atoms of an element, and beads that it stands for, have one mass."""
+    masses = [float(atoms.get_masses()[atoms.symbols == e][0]) for e in elements]
     if hydrogen_mass is not None:
         masses = [hydrogen_mass if e == "H" else m for e, m in zip(elements, masses, strict=True)]
     return [f"mass {i} {m:.17g}" for i, m in enumerate(map(float, masses), start=1)]

@@ -42,7 +42,7 @@ CYCLES = [
 ]
 # Shorter stages than these do nothing, however short the whole is made.
 SHORTEST, SHORTEST_LAST = 0.2, 8.0  # ps
-SQUEEZE = 4.0, 0.5  # ps at full temperature, to this density in g/cm3
+SQUEEZE = 4.0, 0.5  # ps at full temperature, to this share of a liquid's density
 SETTLE = 1.0  # ps at the mean volume
 P_DAMP = 200.0, 1000.0  # fs, shortest and longest; a fifth of the stage between them
 # Beside the output: what a kill must not lose.
@@ -155,7 +155,7 @@ def equilibrate(
             lmp.command(f"velocity all create {max_temperature} {velocities} dist gaussian mom yes rot yes")
         run.progress = Progress(planned - run.step, "equilibration", "steps")
         if run.step < squeezed:
-            run.squeeze("squeeze", squeezed, max_temperature, SQUEEZE[1])
+            run.squeeze("squeeze", squeezed, max_temperature, SQUEEZE[1] * force_field.density)
             log(f"squeezed to {run.density():.3f} g/cm3")
         end = squeezed
         for stage in plan:

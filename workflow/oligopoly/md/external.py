@@ -59,7 +59,7 @@ class External:
         ]:
             lmp.command(command)
         placement.create(lmp, atoms, types, len(elements))
-        for command in mass_commands(elements, hydrogen_mass):
+        for command in mass_commands(atoms, elements, hydrogen_mass):
             lmp.command(command)
         lmp.command(f"fix {FIX} all external pf/callback 1 1")
         lmp.command(f"fix_modify {FIX} energy yes virial yes")

@@ -52,6 +52,7 @@ def run_md(
     Returns how the run ended and its last sample, molecules whole.
     """
     check_fits(topology, atoms)
+    atoms = topology.weighed(atoms)
     periodic = bool(atoms.pbc.all())
     every = max(1, conditions.steps(sample_every_fs))
     total = conditions.steps(duration_fs)
@@ -174,6 +175,8 @@ def from_failure(failure: Failed, last: Sample | legs.State | None) -> Outcome:
 def as_atoms(template: Atoms, sample: Sample | legs.State | None) -> Atoms:
     """The moment as an Atoms object; the template itself when there is none."""
     atoms = Atoms(template.numbers, template.positions, cell=template.cell, pbc=template.pbc)
+    if template.has("masses"):
+        atoms.set_masses(template.get_masses())
     if sample is not None:
         atoms.set_positions(np.array(sample.positions))
         if atoms.pbc.any():

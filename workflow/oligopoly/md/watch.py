@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from ase.data import chemical_symbols
 
 from oligopoly.md.engine import Score
 from oligopoly.md.outcomes import Outcome
@@ -55,7 +54,7 @@ class Watch:
             i, j = broken[worst]
             return stop(
                 "broken_bond",
-                f"the bond {self._name(i)}-{self._name(j)} is {lengths[worst]:.2f} A long",
+                f"the bond {topology.name(i)}-{topology.name(j)} is {lengths[worst]:.2f} A long",
                 (i, j),
                 lengths[worst],
             )
@@ -68,7 +67,7 @@ class Watch:
             (i, j), distance = close
             return stop(
                 "close_contact",
-                f"{self._name(i)} and {self._name(j)} of different molecules are {distance:.2f} A apart",
+                f"{topology.name(i)} and {topology.name(j)} of different molecules are {distance:.2f} A apart",
                 (i, j),
                 distance,
             )
@@ -83,7 +82,7 @@ class Watch:
             unit = f" {score.unit}" if score.unit else ""
             return stop(
                 f"{score.kind}_break",
-                f"the {score.name} of {self._name(score.atom)} is {score.frame:.3g}, "
+                f"the {score.name} of {topology.name(score.atom)} is {score.frame:.3g}, "
                 f"above {self.largest_score:g}{unit}",
                 (score.atom,),
                 score.frame,
@@ -100,6 +99,3 @@ class Watch:
         distances = np.linalg.norm(vectors, axis=1)
         nearest = int(distances.argmin())
         return close[nearest], distances[nearest]
-
-    def _name(self, atom: int) -> str:
-        return f"{chemical_symbols[self.topology.numbers[atom]]}{int(atom)}"

@@ -54,7 +54,7 @@ def of_pace(atoms: Atoms, conditions: Conditions) -> Forces:
     """ACE by ML-PACE, from the file YACE beside the input."""
     elements, _ = by_element(atoms)
     commands = PairPACE(Path(YACE).with_suffix(".yaml")).commands(elements)
-    masses = mass_commands(elements, conditions.hydrogen_mass)
+    masses = mass_commands(atoms, elements, conditions.hydrogen_mass)
     return Forces([], [*commands, *masses], METAL, "atomic", elements)
 
 

@@ -136,7 +136,7 @@ class PairPACE:
             lmp.command(command)
         lmp.command("atom_modify map array")
         placement.create(lmp, atoms, types, len(elements))
-        for command in mass_commands(elements, hydrogen_mass) + self.commands(elements):
+        for command in mass_commands(atoms, elements, hydrogen_mass) + self.commands(elements):
             lmp.command(command)
 
     def files(self) -> list[Path]:

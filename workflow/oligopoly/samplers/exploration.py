@@ -104,6 +104,7 @@ def explore(
     Raises UserError for wrong input only.
     """
     check_fits(topology, start)
+    start = topology.weighed(start)
     out_dir = Path(out_dir)
     every = uncertainty.every
     watch = Watch(

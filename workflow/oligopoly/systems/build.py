@@ -6,10 +6,12 @@ All chains have the same atoms and parameters; each has its own sequence of conf
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ase.data import atomic_numbers
 from rdkit import rdBase
 
 from oligopoly.errors import UserError
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_system", "check_unit"]
 
-INITIAL_DENSITY = 0.05  # g/cm3: dilute enough that chains are placed without overlap at once
+DILUTE = 0.05  # of a liquid's density: chains are placed without overlap at once
 
 
 def build_system(
@@ -63,8 +65,11 @@ def build_system(
             for k in range(chains)
         ]
     template = assembly.mol
+    sites = model.sites(template)
+    conformations = [model.place(one[sites]) for one in conformations]
+    masses = [template.GetAtomWithIdx(int(i)).GetMass() for i in sites] if model.limits is None else chain.masses
     positions, length = place(
-        conformations, chains, template, density or INITIAL_DENSITY, seed, apart=end_groups == RING
+        conformations, chains, sum(masses), density or DILUTE * model.density, seed, apart=end_groups == RING
     )
     datafile.write(
         data,
@@ -75,12 +80,12 @@ def build_system(
     )
 
     n = len(chain)
-    numbers = [atom.GetAtomicNum() for atom in template.GetAtoms()]
+    numbers = [atomic_numbers[elements[kind - 1]] for kind in chain.types.tolist()]
     bonds = chain.topology["Bonds"][:, 1:]
     description = {
         "numbers": numbers * chains,
         "molecules": np.repeat(np.arange(chains), n).tolist(),
-        "repeat_units": [atom.GetIntProp("unit") for atom in template.GetAtoms()] * chains,
+        "repeat_units": [template.GetAtomWithIdx(int(i)).GetIntProp("unit") for i in sites] * chains,
         "bonds": (bonds[None] + n * np.arange(chains)[:, None, None]).reshape(-1, 2).tolist(),
         "chains": chains,
         "atoms_per_chain": n,
@@ -89,7 +94,8 @@ def build_system(
         "degree_of_polymerisation": degree_of_polymerisation,
         **drawn.described(),
         "type_elements": elements,
-        "masses": [atom.GetMass() for atom in template.GetAtoms()] * chains,
+        "masses": list(masses) * chains,
+        **({} if model.limits is None else {"limits": asdict(model.limits)}),
         "net_charge": round(float(chain.charges.sum()) * chains, 8),
         "force_field": force_field.model_dump(),
     }

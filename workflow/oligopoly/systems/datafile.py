@@ -42,6 +42,12 @@ class Chain:
         return len(self.types)
 
     @property
+    def masses(self) -> list[float]:
+        """Of each of its particles, g/mol."""
+        of_type = {int(line.split()[0]): float(line.split()[1]) for line in self.coefficients["Masses"]}
+        return [of_type[kind] for kind in self.types.tolist()]
+
+    @property
     def has_impropers(self) -> bool:
         """Whether LAMMPS needs an improper style for it."""
         return len(self.topology["Impropers"]) > 0

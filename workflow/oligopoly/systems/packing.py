@@ -12,16 +12,15 @@ CLEARANCE = 2.0  # A between atoms of different molecules when they are placed
 AVOGADRO_A3 = 0.602214076  # g/mol per A^3 -> 1 g/cm3 is 0.602 g/mol/A^3
 
 
-def place(conformations, chains, template, density, seed, apart=False):
+def place(conformations, chains, mass, density, seed, apart=False):
     """Positions (chains*n, 3), molecules whole, and the length of the cubic box, in A.
 
-    Random places and orientations with at least CLEARANCE between atoms of different molecules or images;
+    mass: of a chain, g/mol. Random places and orientations with at least CLEARANCE between atoms of different molecules or images;
     the box grows by 10 % in length when a chain finds no room. `apart`: the spheres around the molecules do not
     overlap, so that no ring threads another.
     """
     rng = np.random.default_rng(derive(seed, "placement"))
-    mass = sum(atom.GetMass() for atom in template.GetAtoms()) * chains
-    length = (mass / (density * AVOGADRO_A3)) ** (1 / 3)
+    length = (chains * mass / (density * AVOGADRO_A3)) ** (1 / 3)
     while True:
         placed: list[np.ndarray] = []
         spheres: list[tuple[np.ndarray, float]] = []

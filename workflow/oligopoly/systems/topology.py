@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from ase.data import covalent_radii
+from ase import Atoms
+from ase.data import atomic_masses, chemical_symbols, covalent_radii
 
 from oligopoly.errors import UserError
 
@@ -21,6 +22,17 @@ BROKEN = 1.35
 CLOSE_H_H = 1.1
 CLOSE_H_X = 1.25
 CLOSE_X_X = 2.1
+ELEMENTAL = 0.1  # g/mol: tables of masses differ by less
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of particles that are no atoms (united atoms, beads): the longest bond, and the closest that particles of
+    different molecules come, in A; and what they are called, by the element that stands for them."""
+
+    bond: float
+    contact: float
+    names: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,8 @@ class Topology:
     """Bond graph of a box of chains; every array in the order of the frames' atoms.
 
     numbers, molecules, repeat_units (N,) int; bonds (M, 2) int, 0-based; masses (N,) g/mol.
-    `molecules` are 0-based and consecutive, `repeat_units` are 0-based within each chain.
+    `molecules` are 0-based and consecutive, `repeat_units` are 0-based within each chain. `limits`: of beads; atoms
+    have those of their elements.
     """
 
     numbers: np.ndarray
@@ -36,6 +49,7 @@ class Topology:
     repeat_units: np.ndarray
     bonds: np.ndarray
     masses: np.ndarray
+    limits: Limits | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> "Topology":
@@ -56,7 +70,8 @@ class Topology:
             arrays["bonds"].size and arrays["bonds"].max() >= n
         ):
             raise UserError(f"{path}: its arrays have different lengths")
-        return cls(**arrays)
+        limits = content.get("limits")
+        return cls(**arrays, limits=limits and Limits(**limits))
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -81,7 +96,21 @@ class Topology:
             np.tile(self.repeat_units[:size], n_molecules),
             (bonds[None] + size * np.arange(n_molecules)[:, None, None]).reshape(-1, 2),
             np.tile(self.masses[:size], n_molecules),
+            self.limits,
         )
+
+    def name(self, atom: int) -> str:
+        """What people call an atom or bead, with its number."""
+        symbol = chemical_symbols[self.numbers[atom]]
+        return f"{self.limits.names.get(symbol, symbol) if self.limits else symbol}{int(atom)}"
+
+    def weighed(self, atoms: Atoms) -> Atoms:
+        """`atoms` with the masses of the beads, which are not those of the elements that stand for them."""
+        if abs(self.masses - atomic_masses[self.numbers]).max() < ELEMENTAL:
+            return atoms
+        atoms = atoms.copy()
+        atoms.set_masses(self.masses)
+        return atoms
 
     def of(self, n_atoms: int) -> "Topology":
         """Topology of a frame of `n_atoms` atoms, a whole number of these molecules."""
@@ -118,6 +147,8 @@ class Topology:
 
     @cached_property
     def _bond_limits(self) -> np.ndarray:
+        if self.limits:
+            return np.full(len(self.bonds), self.limits.bond / BROKEN)
         radii = covalent_radii[self.numbers]
         return radii[self.bonds[:, 0]] + radii[self.bonds[:, 1]]
 
@@ -133,7 +164,8 @@ class Topology:
         return images.unwrap(np.array(positions, dtype=float), cell, np.linalg.inv(cell), order, parent)
 
     def broken_bonds(self, positions: np.ndarray, cell: np.ndarray | None = None, factor: float = BROKEN) -> np.ndarray:
-        """Bonds (K, 2) longer than `factor` times the sum of the covalent radii (Cordero 2008).
+        """Bonds (K, 2) longer than `factor` times the sum of the covalent radii (Cordero 2008), of beads factor /
+        BROKEN times their limit.
 
         `cell` None: positions are taken as they are (unwrapped frames, clusters).
         """
@@ -150,9 +182,10 @@ class Topology:
         """Pairs (K, 2) of atoms of different molecules nearer than their elements allow.
 
         Limits CLOSE_X_X, CLOSE_H_X and CLOSE_H_H for pairs with 0, 1, 2 hydrogens, multiplied by `scale`. A
-        molecule's own periodic image counts as another molecule.
+        molecule's own periodic image counts as another molecule. Beads have one limit.
         """
-        limits = scale * np.array([CLOSE_X_X, CLOSE_H_X, CLOSE_H_H])
+        own = [self.limits.contact] * 3 if self.limits else [CLOSE_X_X, CLOSE_H_X, CLOSE_H_H]
+        limits = scale * np.array(own)
         i, j, d = self.intermolecular_pairs(positions, cell, limits.max())
         hydrogens = (self.numbers[i] == 1).astype(int) + (self.numbers[j] == 1)
         near = d < limits[hydrogens]
