@@ -18,6 +18,7 @@ from oligopoly.systems.topology import Topology
 
 from .examples import kinds, settings
 
+ALKANES = ("trappe-ua", "kremer-grest")  # that know nothing else
 CHAINS = {"hexane": ("*CC*", ("*[H]", "*[H]"), 3), "glycol ether": ("*CCO*", ("*CO", "*C"), 2)}
 
 
@@ -29,7 +30,7 @@ def model(request):
 def build(folder, model, unit, ends, units, **more):
     build_system(
         folder / "built.data", folder / "system.json", repeat_unit=unit, end_groups=ends,
-        degree_of_polymerisation=units, chains=4, force_field=model, density=0.3, seed=2, **more,
+        degree_of_polymerisation=units, chains=4, force_field=model, density=0.3 * model.create().density, seed=2, **more,
     )  # fmt: skip
     return folder / "built.data", folder / "system.json"
 
@@ -37,6 +38,8 @@ def build(folder, model, unit, ends, units, **more):
 @pytest.fixture(scope="module", params=CHAINS)
 def system(request, model, tmp_path_factory):
     """A box of four chains."""
+    if request.param != "hexane" and model.kind in ALKANES:
+        pytest.skip("it knows alkanes only")
     return build(tmp_path_factory.mktemp("system"), model, *CHAINS[request.param])
 
 
@@ -52,7 +55,8 @@ def test_chains_have_their_parameters(system):
     described = json.loads(description.read_text())
     chain, positions, _ = datafile.read(data, described["atoms_per_chain"])
     assert len(positions) == 4 * len(chain) and abs(chain.charges.sum()) < 1e-6
-    assert set(described["type_elements"]) <= {"C", "H", "O"}
+    if "limits" not in described:
+        assert set(described["type_elements"]) <= {"C", "H", "O"}
     assert len(described["type_elements"]) == len(chain.coefficients["Masses"]) == chain.types.max()
 
 
@@ -112,5 +116,5 @@ def test_md_and_labels_are_one_energy_surface(model, system):
 
 
 def test_what_has_no_parameters_is_named(model, tmp_path):
-    with pytest.raises(UserError, match=r"repeat unit '\*\[Si\]\(C\)\(C\)O\*'.* Si "):
+    with pytest.raises(UserError, match=r"repeat unit '\*\[Si\]\(C\)\(C\)O\*'.* Si\b"):
         build(tmp_path, model, "*[Si](C)(C)O*", ("*[H]", "*[H]"), 2)

@@ -217,3 +217,7 @@ def test_stages_are_in_the_order_of_the_work_whatever_touched_their_files(run):
     body = timings.write(results.read(run)).body
     order = [body.index(f"<td>{stage}</td>") for stage in ("build", "equilibrate", "fit", "final", "produce")]
     assert order == sorted(order)
+
+
+def test_systems_of_a_series_come_by_length():
+    assert sorted(["long-12", "long-8", "hexane"], key=results._natural) == ["hexane", "long-8", "long-12"]

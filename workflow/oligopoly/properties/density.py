@@ -22,6 +22,7 @@ from oligopoly.properties.contract import (
     allowed,
 )
 
+ABREAST = 3  # panels of a picture
 SHOWN = 1000  # points of a series that are kept for pictures, evenly spaced
 # Of fewer independent samples in a run (20 correlation times) neither density nor error is known. In made-up series of
 # 3 to 100 correlation times, two standard errors held the truth, or there were fewer than these, in 87 % and more; with
@@ -260,8 +261,12 @@ def history_figure(tables: dict, measured: dict):
     """
     from oligopoly.plotting.style import FULL, HALF, LEARNED, REFERENCE, panels
 
-    figure, axes = panels(len(tables), 2.7, width=FULL if len(tables) > 1 else HALF * 1.4)
-    for ax, (system, engines) in zip(axes, tables.items(), strict=True):
+    columns = min(len(tables), ABREAST)
+    rows = -(-len(tables) // columns)
+    figure, axes = panels(columns, 2.7 * rows, rows, FULL if len(tables) > 1 else HALF * 1.4)
+    for ax in axes[len(tables) :]:
+        ax.remove()
+    for ax, (system, engines) in zip(axes[: len(tables)], tables.items(), strict=True):
         for engine, colour in (("reference", REFERENCE), ("learned", LEARNED)):
             if engine not in engines:
                 continue

@@ -154,7 +154,12 @@ def _properties(folder: Path) -> dict[str, dict]:
     found = {p.stem: current_properties(json.loads(p.read_text())) for p in sorted(folder.glob("*.json"))}
     for one in found.values():
         density_series(folder.parent, one)
-    return dict(sorted(found.items(), key=lambda item: item[1]["role"] != "train"))
+    return dict(sorted(found.items(), key=lambda item: (item[1]["role"] != "train", _natural(item[0]))))
+
+
+def _natural(name: str) -> list:
+    """To sort by: chains of 8 units come before those of 12."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _json(path: Path) -> dict | None:

@@ -19,7 +19,7 @@ from oligopoly.files import write_text
 from oligopoly.seeds import derive
 from oligopoly.systems import datafile, shape, stereo
 from oligopoly.systems.chain import assemble
-from oligopoly.systems.packing import place
+from oligopoly.systems.packing import CLEARANCE, place
 from oligopoly.systems.unit import RING, Piece, Tacticity, check_unit, name_of, pieces
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ def build_system(
     conformations = [model.place(one[sites]) for one in conformations]
     masses = [template.GetAtomWithIdx(int(i)).GetMass() for i in sites] if model.limits is None else chain.masses
     positions, length = place(
-        conformations, chains, sum(masses), density or DILUTE * model.density, seed, apart=end_groups == RING
-    )
+        conformations, chains, sum(masses), density or DILUTE * model.density, seed, apart=end_groups == RING,
+        clearance=CLEARANCE if model.limits is None else model.limits.contact,
+    )  # fmt: skip
     datafile.write(
         data,
         chain,

@@ -12,10 +12,10 @@ CLEARANCE = 2.0  # A between atoms of different molecules when they are placed
 AVOGADRO_A3 = 0.602214076  # g/mol per A^3 -> 1 g/cm3 is 0.602 g/mol/A^3
 
 
-def place(conformations, chains, mass, density, seed, apart=False):
+def place(conformations, chains, mass, density, seed, apart=False, clearance=CLEARANCE):
     """Positions (chains*n, 3), molecules whole, and the length of the cubic box, in A.
 
-    mass: of a chain, g/mol. Random places and orientations with at least CLEARANCE between atoms of different molecules or images;
+    mass: of a chain, g/mol. Random places and orientations with at least `clearance` between atoms of different molecules or images;
     the box grows by 10 % in length when a chain finds no room. `apart`: the spheres around the molecules do not
     overlap, so that no ring threads another.
     """
@@ -32,12 +32,12 @@ def place(conformations, chains, mass, density, seed, apart=False):
                 trial = Rotation.random(random_state=rng.integers(2**31)).apply(shape) + center
                 if apart and not _clear(center, radius, spheres, length):
                     continue
-                if _meets_itself(trial, length):
+                if _meets_itself(trial, length, clearance):
                     continue
                 if not placed:
                     break
                 tree = cKDTree(np.mod(np.concatenate(placed), length), boxsize=length * (1 + 1e-12))
-                if tree.query(np.mod(trial, length))[0].min() > CLEARANCE:
+                if tree.query(np.mod(trial, length))[0].min() > clearance:
                     break
             else:
                 break
@@ -48,12 +48,12 @@ def place(conformations, chains, mass, density, seed, apart=False):
         length *= 1.1
 
 
-def _meets_itself(positions: np.ndarray, length: float) -> bool:
+def _meets_itself(positions: np.ndarray, length: float, clearance: float) -> bool:
     """Is an atom near another's image, of a chain longer than the box?"""
-    if np.ptp(positions, axis=0).max() < length - CLEARANCE:
+    if np.ptp(positions, axis=0).max() < length - clearance:
         return False
     here, images = cKDTree(positions), cKDTree(np.mod(positions, length), boxsize=length * (1 + 1e-12))
-    return images.count_neighbors(images, CLEARANCE) > here.count_neighbors(here, CLEARANCE)
+    return images.count_neighbors(images, clearance) > here.count_neighbors(here, clearance)
 
 
 def _clear(center: np.ndarray, radius: float, spheres: list[tuple[np.ndarray, float]], length: float) -> bool:
