@@ -69,7 +69,8 @@ def kremer_grest(folder: Path) -> None:
     )  # fmt: skip
     topology = Topology.read(where / "system.json")
     thermo, moments = read_thermo(where / "thermo.tsv"), read(where / "trajectory.extxyz")
-    bonds = moments.positions[:, topology.bonds[:, 1]] - moments.positions[:, topology.bonds[:, 0]]
+    positions = np.array(moments.positions)
+    bonds = positions[:, topology.bonds[:, 1]] - positions[:, topology.bonds[:, 0]]
     lengths = np.sqrt((bonds**2).sum(axis=2)) / SIGMA
     pressure = statistics.mean(thermo["pressure_bar"] / 1.01325 / KG_PRESSURE, quiet=True)
     beads = len(topology) / thermo["volume_A3"].mean() * SIGMA**3

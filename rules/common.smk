@@ -12,6 +12,7 @@ PACKAGE = str(Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).p
 sys.path.insert(0, PACKAGE)
 os.environ.update(PYTHONPATH=PACKAGE)
 
+from ase.data import chemical_symbols
 from snakemake.settings.types import DeploymentMethod
 
 from oligopoly import layout
@@ -21,7 +22,6 @@ from oligopoly.errors import UserError
 from oligopoly.forcefields.check import check_systems
 from oligopoly.operations import survival
 from oligopoly.config.members import members
-from oligopoly.systems.unit import elements
 
 # Words for the command line that are no files: answered from what is on disk, by rules/questions.smk.
 QUESTION = next((word for word in sys.argv[1:] if word in ("status", "explain")), None)
@@ -53,7 +53,8 @@ try:
         # each once, however many members of a study have it: a program is started for some
         trainers, labelers = {}, {}
         for one in CONFIGS.values():
-            found = set().union(*(elements(s.repeat_unit, s.end_groups) for s in one.systems.values()))
+            chains = [one.force_field.chain_of(s)[0] for s in one.systems.values()] if one.force_field.atomistic else []
+            found = {chemical_symbols[number] for number in set().union(*chains)}
             trainers[one.trainer.model_dump_json()] = one.trainer
             labelers[one.label.labeler.model_dump_json(), *sorted(found)] = one.label.labeler, found
         for trainer in trainers.values():

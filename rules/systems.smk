@@ -2,6 +2,8 @@
 
 
 rule build:
+    input:
+        lambda w: conf(w).force_field.inputs(conf(w).systems[layout.system_of(w.box)]),
     output:
         data=out(layout.BUILT),
         system=out(layout.SYSTEM),
@@ -11,14 +13,14 @@ rule build:
         out(layout.benchmark("build"))
     params:
         system=lambda w: conf(w).systems[layout.system_of(w.box)].model_dump(
-            include={"repeat_unit", "end_groups", "degree_of_polymerisation", "tacticity", "chains"}
+            include={"repeat_unit", "end_groups", "degree_of_polymerisation", "tacticity", "chains", "data"}
         ),
         force_field=lambda w: conf(w).force_field.model_dump(),
         seed=lambda w: conf(w).seed,
     conda:
         "../envs/oligopoly.yaml"
     message:
-        "Building the box of {wildcards.box} from its repeat unit"
+        "Building the box of {wildcards.box}"
     script:
         "../scripts/build.py"
 

@@ -30,7 +30,8 @@ def model(request):
 def build(folder, model, unit, ends, units, **more):
     build_system(
         folder / "built.data", folder / "system.json", repeat_unit=unit, end_groups=ends,
-        degree_of_polymerisation=units, chains=4, force_field=model, density=0.3 * model.create().density, seed=2, **more,
+        degree_of_polymerisation=units, chains=4, force_field=model, seed=2, **more,
+        density=0.3 * model.create().density,
     )  # fmt: skip
     return folder / "built.data", folder / "system.json"
 

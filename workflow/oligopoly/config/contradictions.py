@@ -82,14 +82,12 @@ def _names(config: Config, told: _Told) -> Iterator[str]:
 
 
 def _sizes(config: Config, told: _Told) -> Iterator[str]:
-    from oligopoly.systems.unit import count_atoms
-
     for name, system in config.systems.items():
-        chain = count_atoms(system.repeat_unit, system.end_groups, system.degree_of_polymerisation)
-        if chain * system.chains > MOST_ATOMS:
+        numbers, chains = ([], 0) if config.force_field.from_data else config.force_field.chain_of(system)
+        if len(numbers) * chains > MOST_ATOMS:
             yield (
                 f"{told(f'systems.{name}.chains')} of {told(f'systems.{name}.degree_of_polymerisation')} make "
-                f"{chain * system.chains} atoms: a box has at most {MOST_ATOMS}"
+                f"{len(numbers) * chains} atoms: a box has at most {MOST_ATOMS}"
             )
         for key, limit in (("max_temperature", system.temperature), ("max_pressure", system.pressure)):
             if getattr(config.equilibration, key) < limit:

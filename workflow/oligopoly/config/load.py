@@ -41,7 +41,7 @@ def check(data: Any, source: str = "config", quiet: bool = False) -> Config:
         config = Config.model_validate(data)
     except ValidationError as error:
         raise _refusal(source, as_written(messages(error, data), series)) from None
-    for name, system in config.systems.items():
+    for name, system in ({} if config.force_field.from_data else config.systems).items():
         _check_chemistry(source, name, system)
     found = list(contradictions(config, data))
     if found:

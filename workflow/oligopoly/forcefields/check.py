@@ -12,8 +12,6 @@ from oligopoly.files import write_text
 from oligopoly.forcefields.contract import ForceFieldSettings
 from oligopoly.versions import installed
 
-UNITS = 6  # whose middle is that of a long chain, and whose ring is a large one
-
 
 def check_systems(asked: Iterable[tuple[ForceFieldSettings, str, Any]], remembered: str | Path) -> None:
     """Raise UserError that begins with systems.{name} for the first chain without parameters.
@@ -28,14 +26,12 @@ def check_systems(asked: Iterable[tuple[ForceFieldSettings, str, Any]], remember
         known = set()
     before = len(known)
     for force_field, name, system in asked:
-        units = min(system.degree_of_polymerisation, UNITS)
-        chain = (system.repeat_unit, system.end_groups, units)
-        decides = (installed(["radonpy-pypi", "rdkit"]), force_field.model_dump_json(), chain)
+        decides = (installed(["radonpy-pypi", "rdkit"]), force_field.identity(system))
         key = hashlib.sha256(repr(decides).encode()).hexdigest()
         if key in known:
             continue
         try:
-            force_field.check(*chain)
+            force_field.check_system(system)
         except UserError as error:
             raise UserError(f"systems.{name}: {error}") from error
         known.add(key)

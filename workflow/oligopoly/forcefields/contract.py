@@ -1,10 +1,10 @@
 """What a classical force field is to the workflow."""
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-from oligopoly.parts import PartSettings
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
+
+from oligopoly.parts import PartSettings
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from oligopoly.systems.topology import Limits
 
 Purpose = Literal["md", "label"]
+UNITS = 6  # of a chain that is typed before any job: its middle is that of a long one, its ring a large one
 
 
 class ForceFieldSettings(PartSettings):
     """The config of a force field."""
 
     kind: str
+    from_data: ClassVar[bool] = False  # are systems data files, and no SMILES?
+    atomistic: ClassVar[bool] = True  # are its particles atoms, which other methods can label?
 
     def create(self) -> "ForceField":
         """The force field."""
@@ -32,13 +35,43 @@ class ForceFieldSettings(PartSettings):
         unit, ends = pieces(repeat_unit, end_groups)
         self.create().parametrise(assemble(unit, ends, units).mol, name_of(repeat_unit, end_groups))
 
+    def check_system(self, system: Any) -> None:
+        """As `check`, of a system of the config."""
+        self.check(system.repeat_unit, system.end_groups, min(system.degree_of_polymerisation, UNITS))
+
+    def identity(self, system: Any) -> Any:
+        """What decides whether that passes."""
+        units = min(system.degree_of_polymerisation, UNITS)
+        return [self.model_dump_json(), system.repeat_unit, system.end_groups, units]
+
+    def inputs(self, system: Any) -> list[str]:
+        """Files that a system of the config is made of."""
+        return []
+
+    def chain_of(self, system: Any) -> tuple[list[int], int]:
+        """Atomic numbers of the particles of a chain of a system of the config, and how many chains there are."""
+        from oligopoly.systems.unit import numbers_of
+
+        numbers = numbers_of(system.repeat_unit, system.end_groups, system.degree_of_polymerisation)
+        return (numbers if self.atomistic else [number for number in numbers if number > 1]), system.chains
+
+    def build(self, data: str, json_path: str, system: dict[str, Any], seed: int) -> None:
+        """Write the box of a system of the config, as a data file and its description."""
+        from oligopoly.systems.build import build_system
+
+        chain = {key: system[key] for key in ("repeat_unit", "end_groups", "degree_of_polymerisation", "tacticity")}
+        build_system(data, json_path, **chain, chains=system["chains"], force_field=self, seed=seed)
+
 
 class ForceField(Protocol):
     """Parameters for chains, and the LAMMPS commands that make forces of them (units real, atom_style full)."""
 
     name: str  # as it stands in titles
     density: float  # of its liquids, g/cm3, roughly
-    limits: "Limits | None"  # of its particles, where they are no atoms
+
+    @property
+    def limits(self) -> "Limits | None":
+        """Of its particles, where they are no atoms."""
 
     def sites(self, mol: "Chem.Mol") -> np.ndarray:
         """Atoms of a chain where its particles are, in their order."""

@@ -7,7 +7,7 @@ element; their mass is `mass`. The model's units are those of the settings: temp
 mass / sigma^3, time tau = sigma (mass / epsilon)^1/2.
 """
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -35,6 +35,8 @@ TORN, FUSED = 1.3, 0.75
 
 class Settings(ForceFieldSettings):
     """Kremer-Grest beads and springs: every heavy atom of the SMILES is a bead (`repeat_unit: "*C*"`)."""
+
+    atomistic: ClassVar[bool] = False
 
     kind: Literal["kremer-grest"]
     bending: float = Field(
@@ -74,7 +76,7 @@ class KremerGrest:
             atom = mol.GetAtomWithIdx(i)
             if atom.GetAtomicNum() != 6 or atom.GetDegree() != 4:
                 raise UserError(
-                    f"{described}: atom {i}, {atom.GetSymbol()}, is no bead: of beads every heavy atom is a carbon with "
+                    f"{described}: atom {i}, {atom.GetSymbol()}, is no bead: each of these is a carbon with "
                     'single bonds, such as `repeat_unit: "*C*"`'
                 )
         energy = self.epsilon * BOLTZMANN

@@ -13,6 +13,7 @@ FORCE_FIELDS = Registry[ForceFieldSettings](
         "gaff2": "oligopoly.forcefields.gaff2",
         "trappe-ua": "oligopoly.forcefields.trappe_ua",
         "kremer-grest": "oligopoly.forcefields.kremer_grest",
+        "lammps": "oligopoly.forcefields.lammps",
     },
     default="gaff2",
 )

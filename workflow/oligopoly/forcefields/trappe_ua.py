@@ -3,11 +3,11 @@
 
 Bonds are rigid in the original and stiff springs here, as is usual in LAMMPS. Lennard-Jones is cut at 14 A, with the
 correction for what lies beyond in energy and pressure of periodic boxes: as a function of the volume it is part of the
-energy surface, in labels as in MD. Nitrogen stands for CH2 and oxygen for CH3, their neighbours in mass, wherever a file
-needs elements; masses are those of the groups.
+energy surface, in labels as in MD. Nitrogen stands for CH2 and oxygen for CH3, their neighbours in mass, wherever a
+file needs elements; masses are those of the groups.
 """
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -36,11 +36,13 @@ LIMITS = Limits(bond=1.85, contact=2.9, names={element: group for group, (*_, el
 class Settings(ForceFieldSettings):
     """TraPPE united atoms: linear alkanes and polyethylene, one particle for each CH3 and CH2."""
 
+    atomistic: ClassVar[bool] = False
+
     kind: Literal["trappe-ua"]
     bond_constant: float = Field(
         450.0, ge=50, le=1000,
-        description="kcal/mol/A^2, E = K (r - 1.54 A)^2, in place of the original's rigid bonds: 450 wants time steps of "
-        "2 to 3 fs, 120 of 5",
+        description="kcal/mol/A^2, E = K (r - 1.54 A)^2, in place of the original's rigid bonds: 450 wants time steps "
+        "of 2 to 3 fs, 120 of 4",
     )  # fmt: skip
 
     def create(self) -> "TraPPE":
@@ -74,8 +76,8 @@ class TraPPE:
             kind = f"{atom.GetSymbol()}H{hydrogens}"
             if kind not in GROUPS or atom.GetDegree() != 4 or atom.IsInRing():
                 raise UserError(
-                    f"{described}: TraPPE-UA has no united atom for {atom.GetSymbol()} with {hydrogens} hydrogens (atom "
-                    f"{i} of the chain): it knows CH3 and CH2 of linear alkanes; give force_field.kind: gaff2"
+                    f"{described}: TraPPE-UA has no united atom for {atom.GetSymbol()} with {hydrogens} hydrogens "
+                    f"(atom {i} of the chain): it knows CH3 and CH2 of linear alkanes; give force_field.kind: gaff2"
                 )
             kinds.append(kind)
         if len(kinds) < 2:

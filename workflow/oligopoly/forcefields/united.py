@@ -17,8 +17,8 @@ def heavy(mol: "Chem.Mol") -> np.ndarray:
 
 
 def chain(mol: "Chem.Mol", kinds: Sequence[str], lines: dict[str, list[str]], dihedrals: bool) -> datafile.Chain:
-    """The heavy atoms of a linear chain as LAMMPS sees it, without charges, with one kind of bond and of angle and, with
-    `dihedrals`, one of these.
+    """The heavy atoms of a linear chain as LAMMPS sees it, without charges, with one kind of bond and of angle and,
+    with `dihedrals`, one of these.
 
     kinds: of each heavy atom; the types are these in the order of the alphabet. `lines`: coefficients by section, as in
     a data file; none: the section stays empty.

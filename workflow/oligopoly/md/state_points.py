@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, model_validator
 
 from oligopoly.quantities import Mass, Pressure, Temperature, Time, Timestep
-from oligopoly.settings import Settings
+from oligopoly.settings import ExpandedPath, Settings
 
 
 def _or_list(most: int) -> WithJsonSchema:
@@ -20,7 +20,8 @@ class System(Settings):
     role: Literal["train", "transfer"] = Field(
         description="train: the potential learns on it; transfer: it must hold for it"
     )
-    repeat_unit: str = Field(
+    repeat_unit: str | None = Field(
+        None,
         examples=["*CC*"],
         description="SMILES with two '*', head and tail: *CC* polyethylene, *CCO* PEG, *CC(C)O* PPG; @, @@, / and \\ "
         "fix configurations (double bonds without are trans)",
@@ -28,7 +29,8 @@ class System(Settings):
     end_groups: Annotated[tuple[str, str], Field(strict=False)] | Literal["ring"] = Field(
         ("*[H]", "*[H]"), description="SMILES with one '*' for head and tail, or: ring"
     )
-    degree_of_polymerisation: Annotated[int, _or_list(10_000)] = Field(
+    degree_of_polymerisation: Annotated[int | None, _or_list(10_000)] = Field(
+        None,
         ge=1,
         le=10_000,
         examples=[5],
@@ -39,8 +41,11 @@ class System(Settings):
         description="of units with a stereocentre in the main chain; null: as @ and @@ in the SMILES say, else atactic "
         "(the sequences stand in system.json)",
     )
-    chains: Annotated[int, _or_list(100_000)] = Field(
-        ge=1, le=100_000, examples=[32], description="chains in the box, or of each such system"
+    chains: Annotated[int | None, _or_list(100_000)] = Field(
+        None, ge=1, le=100_000, examples=[32], description="chains in the box, or of each such system"
+    )
+    data: ExpandedPath | None = Field(
+        None, description="with force_field.kind: lammps, in place of these: a LAMMPS data file of a box of your own"
     )
     temperature: Temperature = Field("300 K", description="at which properties are reported")
     pressure: Pressure = Field("1 atm", description="at which properties are reported")

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ase import Atoms
-from rdkit import Chem
 
 from oligopoly.config.models import Config
 from oligopoly.labelling.cost import Costs
@@ -54,7 +53,8 @@ def forecast(config: Config, measured: Mapping[str, Any], hardware: Mapping[str,
     classical, learned = measured.get("classical", CLASSICAL), measured.get("learned", LEARNED)
     on_one_core = {"classical": classical, "learned": learned}
     gpu = int(config.cluster.sampling == "gpu")
-    sizes = {name: atoms(system) * system.chains for name, system in config.systems.items()}
+    chains = {name: config.force_field.chain_of(system) for name, system in config.systems.items()}
+    sizes = {name: len(numbers) * count for name, (numbers, count) in chains.items()}
     trained = {name: size for name, size in sizes.items() if config.systems[name].role == "train"}
     last, largest = config.loop.generations, max(trained.values())
 
@@ -141,31 +141,9 @@ def describe(found: Forecast) -> list[str]:
     ]
 
 
-def atoms(system) -> int:
-    """Number of atoms of one chain of a system of the config."""
-    ends = 0 if system.end_groups == "ring" else sum(map(_heavy_and_light, system.end_groups))
-    return _heavy_and_light(system.repeat_unit) * system.degree_of_polymerisation + ends
-
-
-def _molecule(smiles: str) -> Chem.Mol:
-    # [H] as an atom of its own, not folded into its neighbour's count
-    parameters = Chem.SmilesParserParams()
-    parameters.removeHs = False
-    return Chem.AddHs(Chem.MolFromSmiles(smiles, parameters))
-
-
-def _heavy_and_light(smiles: str) -> int:
-    return sum(atom.GetAtomicNum() > 0 for atom in _molecule(smiles).GetAtoms())
-
-
-def _chain(system, copies: int = 1) -> Atoms:
+def _frame(numbers: list[int], copies: int) -> Atoms:
     """The elements of `copies` chains; where they lie does not matter here."""
-    unit = [a.GetAtomicNum() for a in _molecule(system.repeat_unit).GetAtoms() if a.GetAtomicNum()]
-    ends = [] if system.end_groups == "ring" else [
-        a.GetAtomicNum() for end in system.end_groups for a in _molecule(end).GetAtoms() if a.GetAtomicNum()
-    ]  # fmt: skip
-    numbers = (unit * system.degree_of_polymerisation + ends) * copies
-    return Atoms(numbers=numbers, positions=[(0.0, 0.0, 0.0)] * len(numbers))
+    return Atoms(numbers=numbers * copies, positions=[(0.0, 0.0, 0.0)] * (len(numbers) * copies))
 
 
 def _structures(config: Config, trained: dict[str, int], generation: int) -> list[Atoms]:
@@ -173,18 +151,18 @@ def _structures(config: Config, trained: dict[str, int], generation: int) -> lis
     found = []
     sizes = config.pool.clusters.sizes
     for name in trained:
-        system = config.systems[name]
+        numbers, count = config.force_field.chain_of(config.systems[name])
         if generation == 0:
             boxes = 0 if config.label.clusters_only else config.pool.frames_per_state * len(config.reference.states)
-            found += [_chain(system, system.chains)] * boxes
+            found += [_frame(numbers, count)] * boxes
             for k in range(config.pool.clusters.count):
-                found.append(_chain(system, sizes[k % len(sizes)]))
-            found += [_chain(system, 2)] * (config.pool.contacts.pairs * PAIR_FRAMES)
+                found.append(_frame(numbers, sizes[k % len(sizes)]))
+            found += [_frame(numbers, 2)] * (config.pool.contacts.pairs * PAIR_FRAMES)
     if generation:
-        systems = [config.systems[name] for name in trained]
-        copies = [max(sizes) if config.label.clusters_only else system.chains for system in systems]
+        chains = [config.force_field.chain_of(config.systems[name]) for name in trained]
+        frames = [_frame(numbers, max(sizes) if config.label.clusters_only else count) for numbers, count in chains]
         for k in range(config.select.budget_of(generation) + config.select.audit):
-            found.append(_chain(systems[k % len(systems)], copies[k % len(systems)]))
+            found.append(frames[k % len(frames)])
     return found
 
 

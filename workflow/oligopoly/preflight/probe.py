@@ -67,28 +67,21 @@ class _Box:
     """A small box of the first training system at the density of a liquid, and frames of its MD."""
 
     def __init__(self, config: dict[str, Any], folder: Path):
+        from oligopoly.config.load import checked
         from oligopoly.forcefields.engine import Classical
         from oligopoly.forcefields.registry import FORCE_FIELDS
         from oligopoly.md import trajectory
         from oligopoly.md.run import run_md
         from oligopoly.md.simulation import Conditions
         from oligopoly.systems.box import read_box
-        from oligopoly.systems.build import build_system
         from oligopoly.systems.topology import Topology
 
         self.folder, self.data, self.system = folder, folder / "built.data", folder / "system.json"
         self.name, system = next((n, s) for n, s in config["systems"].items() if s["role"] == "train")
         force_field = FORCE_FIELDS.read(config["force_field"])
-        chain = {key: system[key] for key in ("repeat_unit", "end_groups", "degree_of_polymerisation", "tacticity")}
-        build_system(
-            self.data, self.system, **chain, chains=1, force_field=force_field,
-            seed=derive(config["seed"], "preflight"),
-        )  # fmt: skip
-        alone = len(read_box(self.data, Topology.read(self.system)))
-        build_system(
-            self.data, self.system, **chain, chains=max(2, round(ATOMS / alone)),
-            force_field=force_field, seed=derive(config["seed"], "preflight"),
-        )  # fmt: skip
+        alone = len(force_field.chain_of(checked(config).systems[self.name])[0])
+        few = system | {"chains": max(2, round(ATOMS / alone))}
+        force_field.build(str(self.data), str(self.system), few, seed=derive(config["seed"], "preflight"))
         self.topology = Topology.read(self.system)
         start = read_box(self.data, self.topology)
         squeezed = Conditions("npt", TEMPERATURE, 1.0, pressure_atm=1000.0)
@@ -110,9 +103,10 @@ class _Box:
     def enlarged(self, config: dict[str, Any]) -> tuple[Atoms, Path]:
         """About as large as the largest box of the config, with its data file."""
         from oligopoly.config.load import checked
-        from oligopoly.preflight.forecast import atoms
 
-        target = max(atoms(system) * system.chains for system in checked(config).systems.values())
+        whole = checked(config)
+        chains = [whole.force_field.chain_of(system) for system in whole.systems.values()]
+        target = max(len(numbers) * count for numbers, count in chains)
         return speed.enlarged(self.atoms, self.data, self.topology.atoms_per_chain, target)
 
 

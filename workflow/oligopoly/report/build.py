@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from oligopoly import files
 from oligopoly.plotting import style
@@ -23,6 +24,12 @@ def build(run_dir: str | Path, out_html: str | Path, owners: Mapping[str, tuple[
     files.write_text(out_html, content)
 
 
+def _made_of(system: dict[str, Any]) -> str:
+    if system.get("repeat_unit") is None:
+        return f"{system['atoms'] // system['chains']} atoms (a data file of the user's)"
+    return f"{system['degree_of_polymerisation']} × {system['repeat_unit']}"
+
+
 def _opening(run: Results) -> Html:
     """The verdict, with every check it rests on."""
     judged = verdict.judge(run)
@@ -33,7 +40,7 @@ def _opening(run: Results) -> Html:
         rows = [(c.what, c.found, c.required, mark(c.passed)) for c in judged.checks]
         checks = table(("check", "found", "required", ""), rows)
     systems = "; ".join(
-        f"{name}: {p['chains']} chains of {p['degree_of_polymerisation']} × {p['repeat_unit']} at "
+        f"{name}: {p['chains']} chains of {_made_of(p)} at "
         f"{p['temperature_K']:g} K ({'trained on' if p['role'] == 'train' else 'never trained on'})"
         for name, p in run.properties.items()
     )

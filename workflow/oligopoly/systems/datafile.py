@@ -22,6 +22,18 @@ COEFFICIENTS = (
     "Dihedral Coeffs",
     "Improper Coeffs",
 )
+# Of class 2, and of pairs of unlike types: they have no counts of their own.
+MORE_COEFFICIENTS = (
+    "PairIJ Coeffs",
+    "BondBond Coeffs",
+    "BondAngle Coeffs",
+    "MiddleBondTorsion Coeffs",
+    "EndBondTorsion Coeffs",
+    "AngleTorsion Coeffs",
+    "AngleAngleTorsion Coeffs",
+    "BondBond13 Coeffs",
+    "AngleAngle Coeffs",
+)
 
 
 @dataclass(frozen=True)
@@ -79,14 +91,15 @@ def write(path: str | Path, chain: Chain, positions: np.ndarray, cell: np.ndarra
     for name in TOPOLOGY:
         lines.append(f"{copies * len(chain.topology[name])} {name.lower()}")
     for name, kind in zip(COEFFICIENTS[1:], ("atom", "bond", "angle", "dihedral", "improper"), strict=True):
-        lines.append(f"{len(chain.coefficients[name])} {kind} types")
+        count = len(chain.coefficients["Masses" if kind == "atom" else name])
+        lines.append(f"{count} {kind} types")
     lines.append("")
     for axis, lo, hi in zip("xyz", low, high, strict=True):
         lines.append(f"{lo:.15g} {hi:.15g} {axis}lo {axis}hi")
     if np.any(tilts != 0):
         lines.append("{:.15g} {:.15g} {:.15g} xy xz yz".format(*tilts))
-    for name in COEFFICIENTS:
-        if chain.coefficients[name]:
+    for name in (*COEFFICIENTS, *MORE_COEFFICIENTS):
+        if chain.coefficients.get(name):
             lines += ["", name, "", *chain.coefficients[name]]
 
     lines += ["", "Atoms # full", ""]
@@ -157,5 +170,13 @@ def read(path: str | Path, atoms_per_chain: int) -> tuple[Chain, np.ndarray, np.
         entries = [[int(w) for w in words[1:]] for words in sorted(found.get(name, []), key=lambda w: int(w[0]))]
         entries = [[e[0], *(a - 1 for a in e[1:])] for e in entries if max(e[1:]) <= n]
         topology[name] = np.array(entries, dtype=int).reshape(-1, 1 + k)
-    coefficients = {name: [" ".join(words) for words in found.get(name, [])] for name in COEFFICIENTS}
-    return Chain(coefficients, types[:n], charges[:n], topology), positions, cell
+    return Chain(coefficients_of(found), types[:n], charges[:n], topology), positions, cell
+
+
+def coefficients_of(found: dict[str, list[list[str]]]) -> dict[str, list[str]]:
+    """Lines by section of coefficients, of `sections`."""
+    lines = {name: [" ".join(words) for words in found.get(name, [])] for name in COEFFICIENTS}
+    more = {name: [" ".join(words) for words in found[name]] for name in MORE_COEFFICIENTS if name in found}
+    if "PairIJ Coeffs" in more:
+        lines["Pair Coeffs"] = []
+    return lines | more

@@ -1,9 +1,10 @@
 """Who is bonded to whom, by a LAMMPS data file that anything may have written."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from ase.data import atomic_masses, chemical_symbols
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 
 from oligopoly.errors import UserError
 from oligopoly.systems.datafile import sections
@@ -12,12 +13,13 @@ from oligopoly.systems.topology import Topology
 # Words before the place of an atom, by atom_style: of these the molecule plays no role, since bonds say it.
 TYPE = {"full": 2, "molecular": 2, "bond": 2, "angle": 2, "charge": 1, "atomic": 1}
 HEAVIEST = 57  # of the elements that are told by their mass
-UNITED = (13.019, 14.027, 15.035, 16.043)  # CH to CH4 in one
+UNITED = {13.019: "C", 14.027: "N", 15.035: "O", 16.043: "F"}  # CH to CH4 in one, and elements that can stand for them
 NEAR = 0.05  # g/mol, of rounded masses
 
 
-def topology_of(path: str | Path) -> Topology:
-    """Elements by mass (united atoms: carbon), molecules by the bonds, and as repeat units each heavy atom with its
+def topology_of(path: str | Path, elements: Mapping[int, str] | None = None) -> Topology:
+    """Elements by mass (united atoms: carbon), or by `elements`, a table of types (then united atoms are told apart by
+    the elements of UNITED), molecules by the bonds, and as repeat units each heavy atom with its
     hydrogens. Ids must be those from 1 to the number of atoms.
 
     Raises UserError for masses that are of no element, and for files that are no data files.
@@ -45,12 +47,12 @@ def topology_of(path: str | Path) -> Topology:
     bonds = bonds.reshape(-1, 2)
     if bonds.size and (bonds.min() < 0 or bonds.max() >= n):
         raise UserError(f"{path}: has bonds of atoms that are not there")
-    elements = {kind: _element(path, kind, mass) for kind, mass in masses.items()}
+    known = {kind: _element(path, kind, mass, elements) for kind, mass in masses.items()}
     types = [atoms[k] for k in range(1, n + 1)]
     if missing := sorted(set(types) - set(masses)):
         raise UserError(f"{path}: has no mass of type {missing[0]}")
-    numbers = np.array([elements[kind] for kind in types])
-    if (numbers == 1).all():
+    numbers = np.array([known[kind] for kind in types])
+    if (numbers == 1).all() and not elements:
         raise UserError(f"{path}: all masses are those of hydrogen: beads in reduced units are not analysed")
     return Topology(
         numbers=numbers,
@@ -70,13 +72,17 @@ def _style(path: Path) -> str:
     return "full"
 
 
-def _element(path: Path, kind: int, mass: float) -> int:
-    if any(abs(mass - united) < 0.003 for united in UNITED):
-        return 6
+def _element(path: Path, kind: int, mass: float, elements: Mapping[int, str] | None) -> int:
+    if elements is not None and kind in elements:
+        return atomic_numbers[elements[kind]]
+    for united, stands_for in UNITED.items():
+        if abs(mass - united) < 0.003:
+            return 6 if elements is None else atomic_numbers[stands_for]
     number = int(np.argmin(abs(atomic_masses[1:HEAVIEST] - mass))) + 1
     if abs(atomic_masses[number] - mass) > NEAR:
         near = f"{chemical_symbols[number]} has {atomic_masses[number]:.3f}"
-        raise UserError(f"{path}: type {kind} has a mass of {mass:g}, which is of no element ({near})")
+        give = "" if elements is None else f": give its element in force_field.elements, e.g. {{{kind}: C}}"
+        raise UserError(f"{path}: type {kind} has a mass of {mass:g}, which is of no element ({near}){give}")
     return number
 
 

@@ -15,9 +15,9 @@ AVOGADRO_A3 = 0.602214076  # g/mol per A^3 -> 1 g/cm3 is 0.602 g/mol/A^3
 def place(conformations, chains, mass, density, seed, apart=False, clearance=CLEARANCE):
     """Positions (chains*n, 3), molecules whole, and the length of the cubic box, in A.
 
-    mass: of a chain, g/mol. Random places and orientations with at least `clearance` between atoms of different molecules or images;
-    the box grows by 10 % in length when a chain finds no room. `apart`: the spheres around the molecules do not
-    overlap, so that no ring threads another.
+    mass: of a chain, g/mol. Random places and orientations with at least `clearance` between atoms of different
+    molecules or images; the box grows by 10 % in length when a chain finds no room. `apart`: the spheres around the
+    molecules do not overlap, so that no ring threads another.
     """
     rng = np.random.default_rng(derive(seed, "placement"))
     length = (chains * mass / (density * AVOGADRO_A3)) ** (1 / 3)

@@ -138,17 +138,11 @@ def name_of(repeat_unit: str, end_groups) -> str:
     return f"repeat unit {repeat_unit!r}" + ("" if end_groups == RING else f" with end groups {list(end_groups)}")
 
 
-def count_atoms(repeat_unit: str, end_groups, degree_of_polymerisation: int) -> int:
-    """Atoms in a chain of these SMILES, which `check_unit` has found good."""
+def numbers_of(repeat_unit: str, end_groups, degree_of_polymerisation: int) -> list[int]:
+    """Atomic numbers of the atoms in a chain of these SMILES, which `check_unit` has found good; in no order."""
     unit, ends = pieces(repeat_unit, end_groups)
-    count = (unit.mol.GetNumAtoms() - len(unit.stars)) * degree_of_polymerisation
-    return count + sum(end.mol.GetNumAtoms() - len(end.stars) for end in ends)
-
-
-def elements(repeat_unit: str, end_groups) -> set[str]:
-    """Symbols of the elements in a chain of these SMILES, which `check_unit` has found good."""
-    unit, ends = pieces(repeat_unit, end_groups)
-    return {a.GetSymbol() for piece in (unit, *ends) for a in piece.mol.GetAtoms() if a.GetAtomicNum()}
+    of = [[a.GetAtomicNum() for a in piece.mol.GetAtoms() if a.GetAtomicNum()] for piece in (unit, *ends)]
+    return of[0] * degree_of_polymerisation + [number for numbers in of[1:] for number in numbers]
 
 
 def _check_tacticity(unit: Piece, tacticity: Tacticity | None) -> None:
