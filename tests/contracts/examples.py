@@ -36,6 +36,7 @@ NEEDED = {
     "md": {"duration": "0.4 ps"},
     "learning_curve": {"vary": {"seed": [1, 2]}},
     "comparison": {"vary": {"seed": [1, 2]}},
+    "lammps": {"settings": "none.in", "styles": ["pair_style lj/cut 10", "bond_style harmonic"]},
     "cost": {"vary": {"seed": [1, 2]}},
 }
 

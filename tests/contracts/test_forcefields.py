@@ -41,6 +41,8 @@ def system(request, model, tmp_path_factory):
     """A box of four chains."""
     if request.param != "hexane" and model.kind in ALKANES:
         pytest.skip("it knows alkanes only")
+    if model.from_data:
+        pytest.skip("its systems are data files: tests/unit/test_given.py")
     return build(tmp_path_factory.mktemp("system"), model, *CHAINS[request.param])
 
 
@@ -117,5 +119,7 @@ def test_md_and_labels_are_one_energy_surface(model, system):
 
 
 def test_what_has_no_parameters_is_named(model, tmp_path):
+    if model.from_data:
+        pytest.skip("its systems are data files: tests/unit/test_given.py")
     with pytest.raises(UserError, match=r"repeat unit '\*\[Si\]\(C\)\(C\)O\*'.* Si\b"):
         build(tmp_path, model, "*[Si](C)(C)O*", ("*[H]", "*[H]"), 2)

@@ -1,5 +1,8 @@
-"""A box of hexane with PCFF's styles (class 2), as a user brings it: LAMMPS data file and input. The parameters are like
-those of H. Sun, S. J. Mumby, J. R. Maple, A. T. Hagler, J. Am. Chem. Soc. 116 (1994) 2978, as far as a test needs them."""
+"""A box of hexane with PCFF's styles (class 2), as a user brings it: LAMMPS data file and input.
+
+The parameters are like those of H. Sun, S. J. Mumby, J. R. Maple, A. T. Hagler, J. Am. Chem. Soc. 116 (1994) 2978, as
+far as a test needs them.
+"""
 
 from pathlib import Path
 

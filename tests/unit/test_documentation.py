@@ -23,7 +23,7 @@ WRITTEN = PATH.read_text()
 # Blocks that stand there as comments, each in the place of one that is there: (key, text).
 INSTEAD = [
     (block[2], re.sub(rf"^{block[1]}# ?", "", block[0], flags=re.M))
-    for block in re.finditer(r"^( *)# (labeler|trainer|select|study):\n(?:\1#   .*\n)+", WRITTEN, re.M)
+    for block in re.finditer(r"^( *)# (labeler|trainer|select|study|force_field):\n(?:\1#   .*\n)+", WRITTEN, re.M)
 ]
 
 
@@ -72,6 +72,8 @@ def test_what_stands_there_as_a_comment_is_right_too(key, text):
     (data["label"] if key == "labeler" else data)[key] = block
     if key == "trainer":
         data["select"] = {"kind": "random"}  # which needs nothing of a trainer
+    if block["kind"] == "lammps":
+        data["systems"] = {"mine": {"role": "train", "data": "mine.data"}}
     config = check(data)
     part = config.label.labeler if key == "labeler" else getattr(config, key)
     assert [name for name in type(part).model_fields if name not in block] == []

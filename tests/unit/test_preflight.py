@@ -17,7 +17,7 @@ from oligopoly.md.hardware import ONE_CORE, Hardware
 from oligopoly.md.simulation import Conditions, open_simulation
 from oligopoly.preflight import findings, speed
 from oligopoly.preflight.findings import Finding, attempt
-from oligopoly.preflight.forecast import atoms, compare, forecast
+from oligopoly.preflight.forecast import compare, forecast
 from oligopoly.preflight.probe import probe
 from oligopoly.preflight.report import report
 from oligopoly.preflight.speed import enlarged, measured_on, scaling, ways
@@ -47,8 +47,9 @@ def config(**changes):
 )
 def test_atoms_of_a_chain(unit, ends, length, number):
     system = {"role": "train", "repeat_unit": unit, "end_groups": ends, "degree_of_polymerisation": length, "chains": 4}
-    found = config(systems={"butane": system}).systems["butane"]
-    assert atoms(found) == number
+    found = config(systems={"butane": system})
+    numbers, chains = found.force_field.chain_of(found.systems["butane"])
+    assert (len(numbers), chains) == (number, 4)
 
 
 def test_jobs_are_those_of_the_plan():

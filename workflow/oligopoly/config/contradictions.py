@@ -24,6 +24,27 @@ LONGEST_STEP = 2.0  # fs, with hydrogens of their own mass: their bonds swing in
 BESIDE = {"store", "slurm-logs"}
 
 
+def unmade(config: Config) -> Iterator[str]:
+    """A line for each system that is not said what it is made of: SMILES, or with some force fields a data file."""
+    needed, others = ("repeat_unit", "degree_of_polymerisation", "chains"), ("end_groups", "tacticity")
+    kind = config.force_field.kind
+    for name, system in config.systems.items():
+        of_chains = [key for key in (*needed, *others) if key in system.model_fields_set]
+        if not config.force_field.from_data:
+            if system.data is not None:
+                yield f"systems.{name}.data: given '{system.data}': goes with force_field.kind: lammps, not with {kind}"
+            for key in needed if system.data is None else ():
+                if getattr(system, key) is None:
+                    yield f"systems.{name}.{key}: is missing ({type(system).model_fields[key].description})"
+        elif of_chains:
+            yield (
+                f"systems.{name}.{of_chains[0]}: given {shown(getattr(system, of_chains[0]))}: with force_field.kind: "
+                f"{kind} a system is a data file: give systems.{name}.data"
+            )
+        elif not config.force_field.inputs(system):
+            yield f"systems.{name}.data: is missing: the LAMMPS data file of its box"
+
+
 def contradictions(config: Config, data: Mapping[str, Any]) -> Iterator[str]:
     """A line for each, which names the keys; data: the config as it was written."""
     told = _Told(config, data)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from oligopoly.config import strict
-from oligopoly.config.contradictions import contradictions
+from oligopoly.config.contradictions import contradictions, unmade
 from oligopoly.config.messages import messages
 from oligopoly.config.models import Config, Label
 from oligopoly.config.renamed import current
@@ -41,6 +41,8 @@ def check(data: Any, source: str = "config", quiet: bool = False) -> Config:
         config = Config.model_validate(data)
     except ValidationError as error:
         raise _refusal(source, as_written(messages(error, data), series)) from None
+    if lines := list(unmade(config)):
+        raise _refusal(source, as_written(lines, series))
     for name, system in ({} if config.force_field.from_data else config.systems).items():
         _check_chemistry(source, name, system)
     found = list(contradictions(config, data))

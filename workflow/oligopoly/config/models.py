@@ -210,9 +210,6 @@ class Cluster(Settings):
     container: ExpandedPath | None = Field(None, description="with --sdm apptainer, for all rules: envs/oligopoly.sif")
 
 
-CHAIN = ("repeat_unit", "degree_of_polymerisation", "chains", "end_groups", "tacticity")
-
-
 class Config(Settings):
     """Everything a run needs to know."""
 
@@ -252,27 +249,6 @@ class Config(Settings):
         if not any(system.role == "train" for system in systems.values()):
             raise ValueError("no system has role 'train': the potential has nothing to learn on")
         return systems
-
-    @model_validator(mode="after")
-    def _systems_are_made_of_something(self):
-        wrong = []
-        for name, system in self.systems.items():
-            of_chains = [key for key in CHAIN if key in system.model_fields_set]
-            if not self.force_field.from_data:
-                if system.data is not None:
-                    wrong.append(f"systems.{name}.data: given '{system.data}': goes with force_field.kind: lammps")
-                missing = [key for key in CHAIN[:3] if getattr(system, key) is None]
-                wrong += [f"systems.{name}.{key}: is missing" for key in missing if system.data is None]
-            elif of_chains:
-                wrong.append(
-                    f"systems.{name}.{of_chains[0]}: given {getattr(system, of_chains[0])!r}: with force_field.kind: "
-                    f"{self.force_field.kind} a system is a data file: give systems.{name}.data"
-                )
-            elif not self.force_field.inputs(system):
-                wrong.append(f"systems.{name}.data: is missing: the LAMMPS data file of its box")
-        if wrong:
-            raise ValueError("\n".join(wrong))
-        return self
 
     @model_validator(mode="after")
     def _beads_have_labels(self):

@@ -18,7 +18,6 @@ from oligopoly.forcefields.contract import ForceFieldSettings, Purpose
 from oligopoly.forcefields.trappe_ua import BOLTZMANN
 from oligopoly.quantities import BeadMass, Length, Temperature
 from oligopoly.systems import datafile
-from oligopoly.systems.packing import AVOGADRO_A3
 from oligopoly.systems.topology import Limits
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 SPRING, LONGEST, BONDED = 30.0, 1.5, 0.97  # epsilon/sigma^2; sigma; the bond's length at T = 1, sigma
 WCA = 2 ** (1 / 6)
+GRAM_PER_CM3 = 1.66053906660  # of a g/mol in a cubic Angstrom
 MELT = 0.85  # beads per sigma^3
 CARBONS = 1.54  # A, of the molecule that beads start from
 # Of a bond, sigma: at 1.3, FENE and WCA cost 26 epsilon more than at their minimum. Beads of different chains at 0.75
@@ -59,7 +59,7 @@ class KremerGrest:
 
     def __init__(self, bending: float, sigma: float, epsilon: float, mass: float):
         self.bending, self.sigma, self.epsilon, self.mass = bending, sigma, epsilon, mass
-        self.density = MELT * mass / sigma**3 / AVOGADRO_A3
+        self.density = MELT * mass / sigma**3 * GRAM_PER_CM3
         self.limits = Limits(bond=TORN * sigma, contact=FUSED * sigma, names={"C": "bead"})
 
     def sites(self, mol: "Chem.Mol") -> np.ndarray:

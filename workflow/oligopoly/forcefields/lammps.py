@@ -2,12 +2,13 @@
 EMC, CHARMM-GUI or a paper's archive provide them (OPLS, PCFF, CHARMM, ...)."""
 
 import difflib
+import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from oligopoly.errors import UserError
 from oligopoly.forcefields.contract import ForceFieldSettings, Purpose
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from oligopoly.systems import datafile
     from oligopoly.systems.topology import Limits
 
+TypeNumber = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*$")]
 OPEN_COULOMB = 1000.0  # A: holds every pair of any cluster
 # What a file of settings may say, in the order in which LAMMPS wants it: before the box is read, and after it.
 BEFORE = (
@@ -51,29 +53,23 @@ class Settings(ForceFieldSettings):
         None,
         description="data file of the systems that name none: a box of one kind of chain, units real, atom_style full",
     )
-    settings: ExpandedPath | None = Field(
-        None, description="LAMMPS input with its styles (pair_style, special_bonds, ...) and, if the data file has "
-        "none, coefficients",
-    )  # fmt: skip
-    styles: list[str] | None = Field(
-        None, description='such commands themselves, in place of the file: ["pair_style lj/cut/coul/long 10", ...]'
+    settings: ExpandedPath = Field(
+        examples=["pcff.in"],
+        description="LAMMPS input with its styles (pair_style, special_bonds, ...) and, if the data file has none, "
+        "coefficients",
     )
-    elements: dict[int, str] = Field(
-        {}, description="element of atom types whose mass does not tell, e.g. {3: C}; of united atoms and beads one "
+    styles: list[str] | None = Field(
+        None, description="such commands in place of those of the file: what a built box remembers"
+    )
+    elements: dict[TypeNumber, str] = Field(
+        {}, description="element of atom types whose mass does not tell, e.g. {'3': C}; of united atoms and beads one "
         "that stands for them",
     )  # fmt: skip
 
     @model_validator(mode="after")
-    def _one_source(self):
+    def _elements_are_some(self):
         from ase.data import chemical_symbols
 
-        if (self.settings is None) == (self.styles is None):
-            raise ValueError(
-                "settings: is missing: a data file has no cutoffs, special_bonds or mixing: give the LAMMPS input with "
-                "the styles, or the commands in styles"
-                if self.settings is None
-                else "styles: stand in the file of settings: give one of both"
-            )
         for kind, symbol in self.elements.items():
             if symbol not in chemical_symbols[1:]:
                 raise ValueError(f"elements: given '{symbol}' for type {kind}: is no element")
@@ -85,8 +81,8 @@ class Settings(ForceFieldSettings):
     def commands(self) -> list[str]:
         """Styles and coefficients, in the order of the file. Raises UserError for commands that are no settings."""
         if self.styles is not None:
-            return [_allowed(line, "force_field.styles", number) for number, line in enumerate(self.styles, 1)]
-        assert self.settings is not None  # one of both is there
+            told = [_allowed(line, "force_field.styles", number) for number, line in enumerate(self.styles, 1)]
+            return [command for command in told if command]
         return _read(Path(self.settings).expanduser())
 
     def source(self, system: Any) -> str:
@@ -97,32 +93,30 @@ class Settings(ForceFieldSettings):
 
     def check_system(self, system: Any) -> None:
         """Raise UserError for a data file that cannot be used."""
-        from oligopoly.systems.given import given
+        from oligopoly.forcefields.given import given
 
         given(self.source(system), self)
 
     def identity(self, system: Any) -> Any:
         """What decides whether it can: the contents of the files."""
-        from oligopoly.potentials.manifest import sha256
-
         path = Path(self.source(system)).expanduser()
-        return [self.model_dump_json(), self.commands(), sha256(path) if path.is_file() else None]
+        return [self.model_dump_json(), self.commands(), path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest()]
 
     def inputs(self, system: Any) -> list[str]:
         """The data file, and that of the settings."""
         path = system.data or self.data
-        return [path, *([self.settings] if self.settings else [])] if path else []
+        return [path, self.settings] if path else []
 
     def chain_of(self, system: Any) -> tuple[list[int], int]:
         """Atomic numbers of a chain, and how many chains there are."""
-        from oligopoly.systems.given import given
+        from oligopoly.forcefields.given import given
 
         topology = given(self.source(system), self).topology
         return topology.numbers[: topology.atoms_per_chain].tolist(), topology.n_molecules
 
     def build(self, data: str, json_path: str, system: dict[str, Any], seed: int) -> None:
         """The user's box as it is; seeds make replicates differ in equilibration."""
-        from oligopoly.systems.given import build_given
+        from oligopoly.forcefields.given import build_given
 
         source = system["data"] or self.data
         assert source is not None  # the config has one of both
@@ -256,5 +250,11 @@ def _tell(lmp: Any, command: str, source: str | Path) -> None:
     except Exception as error:
         said = " ".join(str(error).split())
         said = re.sub(r"^ERROR( on proc \d+)?:\s*", "", said).split(" (src/")[0].split(" For more information")[0]
+        if missing := re.search(r"All (\w+) coeffs are not set", said):
+            kind = missing[1]
+            raise UserError(
+                f"{source}: has no {kind} coefficients of all its types: they stand in its section "
+                f"{kind.capitalize()} Coeffs, or as {kind}_coeff in force_field.settings"
+            ) from None
         what = "" if command.startswith(("read_data", "run", "write_data")) else f" at '{command}'"
         raise UserError(f"{source}: LAMMPS cannot use it with these styles{what}: {said}") from None

@@ -25,6 +25,8 @@ def topology_of(path: str | Path, elements: Mapping[int, str] | None = None) -> 
     Raises UserError for masses that are of no element, and for files that are no data files.
     """
     path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
     try:
         found, _ = sections(path)
     except (OSError, UnicodeDecodeError, IndexError, ValueError) as error:
@@ -81,7 +83,7 @@ def _element(path: Path, kind: int, mass: float, elements: Mapping[int, str] | N
     number = int(np.argmin(abs(atomic_masses[1:HEAVIEST] - mass))) + 1
     if abs(atomic_masses[number] - mass) > NEAR:
         near = f"{chemical_symbols[number]} has {atomic_masses[number]:.3f}"
-        give = "" if elements is None else f": give its element in force_field.elements, e.g. {{{kind}: C}}"
+        give = "" if elements is None else f': give its element in force_field.elements, e.g. {{"{kind}": C}}'
         raise UserError(f"{path}: type {kind} has a mass of {mass:g}, which is of no element ({near}){give}")
     return number
 

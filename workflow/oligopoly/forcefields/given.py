@@ -43,7 +43,7 @@ def build_given(data: str | Path, json_path: str | Path, source: str | Path, for
     t, chain = box.topology, box.chain
     name = force_field.create().name
     datafile.write(data, chain, box.positions, box.cell, title=f"{Path(source).name}, {name}")
-    resolved = force_field.model_copy(update={"styles": force_field.commands(), "settings": None, "data": None})
+    resolved = force_field.model_copy(update={"styles": force_field.commands()})
     description = {
         "numbers": t.numbers.tolist(),
         "molecules": t.molecules.tolist(),
@@ -77,7 +77,7 @@ def _given(path: str, state: int, block: str) -> Given:
     from oligopoly.forcefields.lammps import Settings
 
     force_field = Settings.model_validate_json(block)
-    found = from_data.topology_of(path, force_field.elements)
+    found = from_data.topology_of(path, {int(kind): element for kind, element in force_field.elements.items()})
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "written.data"
         force_field.rewrite(path, written)
@@ -183,7 +183,9 @@ def _limited(topology: Topology, positions: np.ndarray, cell: np.ndarray) -> Top
         for number in np.unique(topology.numbers)
     }
     limits = Limits(
-        bond=STRETCH * float(bonds.max(initial=reach)), contact=APPROACH * float(apart.min(initial=reach)), names=names
+        bond=STRETCH * float(bonds.max() if len(bonds) else reach),
+        contact=APPROACH * float(apart.min(initial=reach)),
+        names=names,
     )
     return replace(topology, limits=limits)
 
