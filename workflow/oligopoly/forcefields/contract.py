@@ -73,6 +73,11 @@ class ForceField(Protocol):
     def limits(self) -> "Limits | None":
         """Of its particles, where they are no atoms."""
 
+    local: tuple[float, float]  # weights of repulsion three and four bonds apart, for `systems.rotamers`
+
+    def torsion(self, coefficients: list[float], angle: np.ndarray) -> np.ndarray:
+        """Energy (kcal/mol) of a kind of dihedral, by its coefficients in a data file, at angles in rad."""
+
     def sites(self, mol: "Chem.Mol") -> np.ndarray:
         """Atoms of a chain where its particles are, in their order."""
 

@@ -73,6 +73,13 @@ class GAFF2:
         if psi4:
             self.name, self.psi4 = "GAFF2, RESP", psi4
 
+    local = (0.5, 0.5)
+
+    def torsion(self, coefficients: list[float], angle: np.ndarray) -> np.ndarray:
+        """As `dihedral_style fourier` has it."""
+        terms = np.array(coefficients[1:]).reshape(-1, 3)
+        return sum((k * (1 + np.cos(n * angle - np.radians(d))) for k, n, d in terms), np.zeros_like(angle))
+
     def sites(self, mol: "Chem.Mol") -> np.ndarray:
         """All atoms."""
         return np.arange(mol.GetNumAtoms())

@@ -56,11 +56,16 @@ class KremerGrest:
     """The force field as `forcefields.contract.ForceField` has it. sigma in A, epsilon / k in K, mass in g/mol."""
 
     name = "Kremer-Grest"
+    local = (1.0, 1.0)
 
     def __init__(self, bending: float, sigma: float, epsilon: float, mass: float):
         self.bending, self.sigma, self.epsilon, self.mass = bending, sigma, epsilon, mass
         self.density = MELT * mass / sigma**3 * GRAM_PER_CM3
         self.limits = Limits(bond=TORN * sigma, contact=FUSED * sigma, names={"C": "bead"})
+
+    def torsion(self, coefficients: list[float], angle: np.ndarray) -> np.ndarray:
+        """There is none."""
+        return np.zeros_like(angle)
 
     def sites(self, mol: "Chem.Mol") -> np.ndarray:
         """The heavy atoms."""

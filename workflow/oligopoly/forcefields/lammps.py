@@ -152,6 +152,12 @@ class OwnForceField:
     def __init__(self, commands: list[str]):
         self.styles = [command for command in commands if command.split()[0] in BEFORE]
 
+    local = (1.0, 1.0)
+
+    def torsion(self, coefficients: list[float], angle: np.ndarray) -> np.ndarray:
+        """Nothing is built."""
+        raise UserError("force_field.kind: lammps makes no chains: systems are data files")
+
     def sites(self, mol: "Chem.Mol") -> np.ndarray:
         """Nothing is built."""
         raise UserError("force_field.kind: lammps makes no chains: systems are data files")

@@ -56,8 +56,16 @@ class TraPPE:
     density = 0.75
     limits = LIMITS
 
+    local = (0.0, 0.5)
+
     def __init__(self, bond_constant: float = 450.0):
         self.bond_constant = bond_constant
+
+    def torsion(self, coefficients: list[float], angle: np.ndarray) -> np.ndarray:
+        """As `dihedral_style opls` has it."""
+        signs = (1, -1, 1, -1)
+        terms = zip(coefficients, signs, range(1, 5), strict=True)
+        return sum((c / 2 * (1 + sign * np.cos(n * angle)) for c, sign, n in terms), np.zeros_like(angle))
 
     def sites(self, mol: "Chem.Mol") -> np.ndarray:
         """The carbons."""

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,17 @@ from rdkit import rdBase
 from oligopoly.errors import UserError
 from oligopoly.files import write_text
 from oligopoly.seeds import derive
-from oligopoly.systems import datafile, shape, stereo
-from oligopoly.systems.chain import assemble
+from oligopoly.systems import datafile, rotamers, shape, stereo
+from oligopoly.systems.chain import Assembly, assemble
 from oligopoly.systems.packing import CLEARANCE, place
 from oligopoly.systems.unit import RING, Piece, Tacticity, check_unit, name_of, pieces
 
 if TYPE_CHECKING:
-    from oligopoly.forcefields.contract import ForceFieldSettings
+    from oligopoly.forcefields.contract import ForceField, ForceFieldSettings
 
 __all__ = ["build_system", "check_unit"]
 
+MELT = 450.0  # K, of the torsions that long chains are built with
 DILUTE = 0.05  # of a liquid's density: chains are placed without overlap at once
 
 
@@ -59,9 +61,10 @@ def build_system(
     with _told(described):
         assembly = assemble(unit, ends, degree_of_polymerisation)
         chain, elements = model.parametrise(assembly.mol, described)
+        melt = _melt(model, chain, assembly) if shape.is_long(assembly) else None
         drawn = _Configurations(unit, ends, degree_of_polymerisation, tacticity, chains, seed)
         conformations = [
-            shape.conformation(assembly, drawn.of_chain(k), drawn.shapes, derive(seed, "conformation", k))
+            shape.conformation(assembly, drawn.of_chain(k), drawn.shapes, derive(seed, "conformation", k), melt)
             for k in range(chains)
         ]
     template = assembly.mol
@@ -101,6 +104,22 @@ def build_system(
         "force_field": force_field.model_dump(),
     }
     write_text(json_path, json.dumps(description) + "\n")
+
+
+def _melt(model: "ForceField", chain: datafile.Chain, assembly: Assembly) -> shape.Melt:
+    """What decides about the torsions of long chains."""
+
+    def values(section: str) -> dict[int, list[float]]:
+        rows = (line.split() for line in chain.coefficients[section])
+        return {int(row[0]): [float(word) for word in row[1:]] for row in rows}
+
+    dihedrals, kinds = chain.topology["Dihedrals"], values("Dihedral Coeffs")
+    energies = [partial(model.torsion, kinds[kind]) for kind in dihedrals[:, 0].tolist()]
+    pairs = np.array([values("Pair Coeffs")[kind][:2] for kind in chain.types.tolist()])
+    local = rotamers.Local(
+        chain.topology["Bonds"][:, 1:], dihedrals[:, 1:], energies, pairs[:, 1], pairs[:, 0], model.local
+    )
+    return shape.Melt(model.sites(assembly.mol), model.place, local, MELT)
 
 
 @contextlib.contextmanager

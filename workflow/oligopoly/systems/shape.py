@@ -1,5 +1,8 @@
 """Conformations of chains: each piece in 3D by RDKit, pieces linked, the backbone walked at random, rings closed."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import AllChem
@@ -7,16 +10,47 @@ from scipy.spatial.distance import cdist
 
 from oligopoly.errors import UserError
 from oligopoly.seeds import derive
-from oligopoly.systems import stereo
+from oligopoly.systems import rotamers, stereo
 from oligopoly.systems.chain import Assembly
 from oligopoly.systems.unit import Piece
-from oligopoly.systems.walk import backbone, close, random_walk
+from oligopoly.systems.walk import backbone, close, random_walk, turned_by
 
 EMBEDDED = 150  # atoms of a ring; larger ones walk and are closed, for distance geometry takes minutes
 STIFF = 400  # atoms of a ring that no walk closes, which is embedded all the same
 TRIES = 50  # configurations that are drawn for a unit until one has a 3D structure
 ROOMY = 1.2  # A between atoms three and more bonds apart: with this a closed ring is good enough
 CLOSINGS = 10
+# Torsions of a chain whose size is that of a melt from the start: of shorter ones, 21 steps of equilibration do it.
+LONG = 60
+
+
+@dataclass(frozen=True)
+class Melt:
+    """What decides about torsions: particles at `sites` of the chain, moved by `place`, and `local`; K."""
+
+    sites: np.ndarray
+    place: Callable[[np.ndarray], np.ndarray]
+    local: rotamers.Local
+    temperature: float
+
+    def torsions(self, x: np.ndarray, turnable: list[tuple[int, int]], place: np.ndarray, rng) -> np.ndarray:
+        """`x` (n, 3) with torsions of the melt, and random ones about bonds that have no particles."""
+        particle = np.full(len(x), -1)
+        particle[self.sites] = np.arange(len(self.sites))
+        axes = particle[np.array(turnable)]
+        known = (axes >= 0).all(axis=1)
+        angles = rng.uniform(-np.pi, np.pi, len(turnable))
+        angles[known] = rotamers.angles(self.place(x[self.sites]), axes[known], self.local, self.temperature, rng)
+        return turned_by(x, turnable, place, angles)
+
+
+def is_long(assembly: Assembly) -> bool:
+    """Is it an open chain with the torsions of a melt?"""
+    if assembly.closed:
+        return False
+    ends = assembly.pieces[0], assembly.pieces[-1]
+    first, last = (a[p.inner(p.stars[0])] for a, p in zip((assembly.atoms[0], assembly.atoms[-1]), ends, strict=True))
+    return len(backbone(assembly.mol, int(first), int(last))[0]) >= LONG
 
 
 class Shapes:
@@ -54,9 +88,11 @@ class Shapes:
         raise UserError(f"{piece.name} {piece.smiles!r}: no 3D structure could be made of it{marked}")
 
 
-def conformation(assembly: Assembly, signs: list[tuple[int, ...]], shapes: Shapes, seed: int) -> np.ndarray:
-    """Positions (n, 3) in A of a chain whose pieces have these configurations. Raises UserError for a ring that does
-    not close."""
+def conformation(
+    assembly: Assembly, signs: list[tuple[int, ...]], shapes: Shapes, seed: int, melt: "Melt | None" = None
+) -> np.ndarray:
+    """Positions (n, 3) in A of a chain whose pieces have these configurations; a long one has the torsions that it has
+    in a `melt`. Raises UserError for a ring that does not close."""
     if assembly.closed and assembly.mol.GetNumAtoms() <= EMBEDDED:
         positions = _embedded_ring(assembly, signs, seed)
         if positions is not None:
@@ -76,6 +112,8 @@ def conformation(assembly: Assembly, signs: list[tuple[int, ...]], shapes: Shape
     ends = assembly.pieces[0], assembly.pieces[-1]
     first, last = (a[p.inner(p.stars[0])] for a, p in zip((assembly.atoms[0], assembly.atoms[-1]), ends, strict=True))
     turnable, place = backbone(assembly.mol, int(first), int(last))
+    if melt is not None and len(turnable) >= LONG:
+        return melt.torsions(start[:-2], turnable, place, rng)
     return random_walk(start[:-2], turnable, place, rng)
 
 

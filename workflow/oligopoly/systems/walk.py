@@ -85,6 +85,17 @@ def random_walk(
     return x
 
 
+def turned_by(
+    positions: np.ndarray, turnable: list[tuple[int, int]], place: np.ndarray, angles: np.ndarray
+) -> np.ndarray:
+    """The conformation (n, 3) with each bond of `turnable` turned by its angle (K,), in rad, and all behind it."""
+    x = positions.copy()
+    for (i, j), angle in zip(turnable, angles.tolist(), strict=True):
+        behind = place >= place[j]
+        x[behind] = _turned(x[behind], x[j], (x[j] - x[i]) / np.linalg.norm(x[j] - x[i]), angle)
+    return x
+
+
 def close(
     positions: np.ndarray,
     turnable: list[tuple[int, int]],
