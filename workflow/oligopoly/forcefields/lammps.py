@@ -100,7 +100,11 @@ class Settings(ForceFieldSettings):
     def identity(self, system: Any) -> Any:
         """What decides whether it can: the contents of the files."""
         path = Path(self.source(system)).expanduser()
-        return [self.model_dump_json(), self.commands(), path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest()]
+        return [
+            self.model_dump_json(),
+            self.commands(),
+            path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest(),
+        ]
 
     def inputs(self, system: Any) -> list[str]:
         """The data file, and that of the settings."""

@@ -21,7 +21,8 @@ from oligopoly.files import write_text
 from oligopoly.md import placement
 from oligopoly.md.hardware import ONE_CORE, Hardware
 from oligopoly.md.lammps import start
-from oligopoly.md.piecewise import T_DAMP, PiecewiseRun
+from oligopoly.md.piecewise import GRAM_PER_CM3, T_DAMP, PiecewiseRun
+from oligopoly.md.push_off import push_off
 from oligopoly.progress import Progress
 from oligopoly.seeds import derive
 from oligopoly.systems import datafile
@@ -137,7 +138,9 @@ def equilibrate(
 
     try:
         run = PiecewiseRun(lmp, prepare, timestep_fs, mass, Path(out_data).parent / UNFINISHED, what)
-        squeezed = run.steps(SQUEEZE[0] * max(1.0, min(5.0, 10 * scale)))
+        overlapping = system.get("overlapping", False)
+        dense = mass * GRAM_PER_CM3 / abs(np.linalg.det(cell)) > SQUEEZE[1] * force_field.density
+        squeezed = 0 if dense else run.steps(SQUEEZE[0] * max(1.0, min(5.0, 10 * scale)))
         planned = squeezed + sum(run.steps(stage.picoseconds) for stage in plan) + run.steps(SETTLE)
         if run.resume():
             log(f"goes on from {run.step * timestep_fs / 1000:.1f} ps")
@@ -147,6 +150,13 @@ def equilibrate(
             for k, element in enumerate(system["type_elements"], start=1):
                 if element == "H" and hydrogen_mass is not None:
                     lmp.command(f"mass {k} {hydrogen_mass}")
+            if overlapping:
+                log(
+                    f"pushing {system['chains']} chains off each other at "
+                    f"{mass * GRAM_PER_CM3 / abs(np.linalg.det(cell)):.3f} g/cm3"
+                )
+                commands = force_field.commands("md", True, impropers=chain.has_impropers)
+                push_off(lmp, chain, commands, temperature, timestep_fs, derive(seed, "push-off"))
             log(f"minimising {len(positions)} atoms at {run.density():.3f} g/cm3")
             lmp.command("min_style cg")
             lmp.command("minimize 1.0e-5 1.0e-5 1000 10000")

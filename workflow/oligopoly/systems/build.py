@@ -20,7 +20,7 @@ from oligopoly.files import write_text
 from oligopoly.seeds import derive
 from oligopoly.systems import datafile, rotamers, shape, stereo
 from oligopoly.systems.chain import Assembly, assemble
-from oligopoly.systems.packing import CLEARANCE, place
+from oligopoly.systems.packing import CLEARANCE, overlapping, place
 from oligopoly.systems.unit import RING, Piece, Tacticity, check_unit, name_of, pieces
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["build_system", "check_unit"]
 
 MELT = 450.0  # K, of the torsions that long chains are built with
+# Of a liquid's density: long chains are placed through each other, for `md.push_off`. Not those with rings in their
+# units, which others would go through.
+DENSE = 0.7
 DILUTE = 0.05  # of a liquid's density: chains are placed without overlap at once
 
 
@@ -71,10 +74,14 @@ def build_system(
     sites = model.sites(template)
     conformations = [model.place(one[sites]) for one in conformations]
     masses = [template.GetAtomWithIdx(int(i)).GetMass() for i in sites] if model.limits is None else chain.masses
-    positions, length = place(
-        conformations, chains, sum(masses), density or DILUTE * model.density, seed, apart=end_groups == RING,
-        clearance=CLEARANCE if model.limits is None else model.limits.contact,
-    )  # fmt: skip
+    pushed = density is None and melt is not None and not template.GetRingInfo().NumRings()
+    if pushed:
+        positions, length = overlapping(conformations, sum(masses), DENSE * model.density, seed)
+    else:
+        positions, length = place(
+            conformations, chains, sum(masses), density or DILUTE * model.density, seed, apart=end_groups == RING,
+            clearance=CLEARANCE if model.limits is None else model.limits.contact,
+        )  # fmt: skip
     datafile.write(
         data,
         chain,
@@ -102,6 +109,7 @@ def build_system(
         **({} if model.limits is None else {"limits": asdict(model.limits)}),
         "net_charge": round(float(chain.charges.sum()) * chains, 8),
         "force_field": force_field.model_dump(),
+        **({"overlapping": True} if pushed else {}),
     }
     write_text(json_path, json.dumps(description) + "\n")
 

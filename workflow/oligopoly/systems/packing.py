@@ -48,6 +48,18 @@ def place(conformations, chains, mass, density, seed, apart=False, clearance=CLE
         length *= 1.1
 
 
+def overlapping(conformations: list[np.ndarray], mass: float, density: float, seed: int) -> tuple[np.ndarray, float]:
+    """As `place`, at the density (g/cm3) of a melt, through each other: what is squeezed from a dilute box is smaller
+    than in a melt, and a long chain never recovers its size. Overlaps are for `md.push_off`."""
+    rng = np.random.default_rng(derive(seed, "placement"))
+    length = (len(conformations) * mass / (density * AVOGADRO_A3)) ** (1 / 3)
+    turned = [
+        Rotation.random(random_state=rng.integers(2**31)).apply(shape - shape.mean(axis=0)) + rng.uniform(0, length, 3)
+        for shape in conformations
+    ]
+    return np.concatenate(turned), length
+
+
 def _meets_itself(positions: np.ndarray, length: float, clearance: float) -> bool:
     """Is an atom near another's image, of a chain longer than the box?"""
     if np.ptp(positions, axis=0).max() < length - clearance:

@@ -102,7 +102,7 @@ class Topology:
     def name(self, atom: int) -> str:
         """What people call an atom or bead, with its number."""
         symbol = chemical_symbols[self.numbers[atom]]
-        return f"{self.limits.names.get(symbol, symbol) if self.limits else symbol}{int(atom)}"
+        return f"{self.limits.names.get(symbol, symbol)} {int(atom)}" if self.limits else f"{symbol}{int(atom)}"
 
     def weighed(self, atoms: Atoms) -> Atoms:
         """`atoms` with the masses of the beads, which are not those of the elements that stand for them."""
