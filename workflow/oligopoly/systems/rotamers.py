@@ -6,7 +6,7 @@ chain of torsions is drawn exactly from them by transfer matrices. Bond lengths,
 are; stiff as they are, they repel too much, so that repulsion counts by the weights of the force field's `local`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ class Local:
 
     bonds: np.ndarray
     dihedrals: np.ndarray
-    energies: list[Callable[[np.ndarray], np.ndarray]]
+    energies: Sequence[Callable[[np.ndarray], np.ndarray]]
     sigma: np.ndarray
     epsilon: np.ndarray
     weights: tuple[float, float]
