@@ -161,7 +161,7 @@ def test_properties_are_measured_at_the_systems_own_state_point_whatever_comes_f
     runs = {"heat": HOT, "press": NPT | {"pressure": "900 atm"}, "npt": NPT, "nvt": HOT | {"temperature": None}}
     found = config(runs | {"other": NPT})
     assert found.produce.by_ensemble() == {"npt": "npt", "nvt": "nvt"}
-    assert set(found.properties.chosen({"npt"})) == {"density", "linear_response"}
+    assert set(found.properties.chosen({"npt"})) == {"density", "linear_response", "thermal"}
     assert config({"heat": HOT, "npt": NPT}).produce.by_ensemble() == {"npt": "npt"}
 
 

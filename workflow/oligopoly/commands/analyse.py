@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from oligopoly.systems.topology import Topology
 
 
+OF_ENERGIES = ("linear_response", "thermal")  # which a trajectory does not hold
+
+
 def analyse(options: argparse.Namespace) -> None:
     """Density, structure and dynamics of the liquid in a trajectory, as a page with figures and as numbers."""
     from oligopoly.md import anywhere
@@ -90,7 +93,7 @@ def _measured(run: "Trajectory", context: "Context", facts: dict[str, Any], out:
     stats = [Path(path).stat() for path in facts["trajectory"]]
     of = facts | {"read": [(stat.st_size, stat.st_mtime_ns) for stat in stats]}
     for kind in PROPERTIES:
-        if kind == "linear_response" or (kind == "density" and facts["constant_volume"]):
+        if kind in OF_ENERGIES or (kind == "density" and facts["constant_volume"]):
             continue
         one = PROPERTIES.settings(kind)().create()
         measure = partial(attempt, one.measure, runs, context, "learned")

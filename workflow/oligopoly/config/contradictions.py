@@ -133,17 +133,22 @@ def _loop(config: Config, told: _Told) -> Iterator[str]:
             f"{told('select.budget')} is for {len(budget)} generations, and {told('loop.generations')} are the most "
             "there will be"
         )
-    field = config.force_field
-    hydrogens = any(1 in field.chain_of(system)[0] for system in config.systems.values())
     for block in ("equilibration", "reference", "explore", "produce"):
         dynamics = getattr(config, block)
-        if dynamics.hydrogen_mass is not None and not hydrogens:
-            yield f"{told(f'{block}.hydrogen_mass')}: there are no hydrogens with force_field.kind: {field.kind}"
-        if hydrogens and dynamics.hydrogen_mass is None and dynamics.timestep > LONGEST_STEP:
+        heavier = dynamics.hydrogen_mass is not None
+        if heavier and not _hydrogens(config):
+            kind = config.force_field.kind
+            yield f"{told(f'{block}.hydrogen_mass')}: there are no hydrogens with force_field.kind: {kind}"
+        if not heavier and dynamics.timestep > LONGEST_STEP and _hydrogens(config):
             yield (
                 f"{told(f'{block}.timestep')} is too long for hydrogens of their own mass: give {LONGEST_STEP:g} fs at "
                 f"most, or {block}.hydrogen_mass: 4.03 g/mol"
             )
+
+
+def _hydrogens(config: Config) -> bool:
+    field = config.force_field
+    return any(1 in field.chain_of(system)[0] for system in config.systems.values())
 
 
 def _reference(config: Config, told: _Told) -> Iterator[tuple[str, str]]:

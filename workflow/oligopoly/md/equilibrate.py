@@ -157,9 +157,10 @@ def equilibrate(
                 )
                 commands = force_field.commands("md", True, impropers=chain.has_impropers)
                 push_off(lmp, chain, commands, temperature, timestep_fs, derive(seed, "push-off"))
-            log(f"minimising {len(positions)} atoms at {run.density():.3f} g/cm3")
-            lmp.command("min_style cg")
-            lmp.command("minimize 1.0e-5 1.0e-5 1000 10000")
+            else:
+                log(f"minimising {len(positions)} atoms at {run.density():.3f} g/cm3")
+                lmp.command("min_style cg")
+                lmp.command("minimize 1.0e-5 1.0e-5 1000 10000")
             lmp.command("reset_timestep 0")
             velocities = derive(seed, "velocity")
             lmp.command(f"velocity all create {max_temperature} {velocities} dist gaussian mom yes rot yes")
