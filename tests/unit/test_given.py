@@ -187,3 +187,16 @@ def test_beads_take_the_elements_and_masses_that_are_given(tmp_path):
     with pytest.raises(UserError, match=r'give its element in force_field.elements, e.g. \{"1": C\}'):
         given(other, own)
     assert given(other, own.model_copy(update={"elements": {"1": "S"}})).topology.numbers[1] == 16
+
+
+def test_settings_may_include_others(files, tmp_path):
+    """As Moltemplate writes them."""
+    (tmp_path / "my files").mkdir()
+    data = tmp_path / "my files" / "pe.data"
+    data.write_text(files[0].read_text())
+    (tmp_path / "run.in").write_text("include init.in  # styles\n")
+    (tmp_path / "init.in").write_text(files[1].read_text())
+    assert len(given(data, settings(tmp_path / "run.in")).topology) == 200
+    (tmp_path / "init.in").write_text("include run.in\n")
+    with pytest.raises(UserError, match="run.in: includes itself"):
+        given(data, settings(tmp_path / "run.in"))

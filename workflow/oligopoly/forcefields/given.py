@@ -69,14 +69,14 @@ def given(source: str | Path, force_field: "Settings") -> Given:
     """
     path = Path(source).expanduser()
     state = path.stat().st_mtime_ns if path.exists() else 0
-    return _given(str(path), state, force_field.model_dump_json())
+    return _given(str(path), state, tuple(force_field.commands()), force_field.model_dump_json())
 
 
 @lru_cache(maxsize=8)
-def _given(path: str, state: int, block: str) -> Given:
+def _given(path: str, state: int, commands: tuple[str, ...], block: str) -> Given:
     from oligopoly.forcefields.lammps import Settings
 
-    force_field = Settings.model_validate_json(block)
+    force_field = Settings.model_validate_json(block).model_copy(update={"styles": list(commands)})
     found = from_data.topology_of(path, {int(kind): element for kind, element in force_field.elements.items()})
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "written.data"

@@ -136,7 +136,7 @@ class Settings(ForceFieldSettings):
         try:
             for command in [*_preamble(True), *(c for c in commands if c.split()[0] in BEFORE)]:
                 _tell(lmp, command, source)
-            _tell(lmp, f"read_data {source}", source)
+            _tell(lmp, f'read_data "{source}"', source)
             for command in (c for c in commands if c.split()[0] in AFTER):
                 _tell(lmp, command, source)
             # sets all up, and so finds coefficients that are missing
@@ -219,8 +219,10 @@ def _accurate(command: str) -> str:
     return command
 
 
-def _read(path: Path) -> list[str]:
-    """The settings in a LAMMPS input."""
+def _read(path: Path, within: tuple[Path, ...] = ()) -> list[str]:
+    """The settings in a LAMMPS input, and in the files that it includes, which lie relative to it."""
+    if path.resolve() in within:
+        raise UserError(f"force_field.settings: {path}: includes itself")
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -228,6 +230,10 @@ def _read(path: Path) -> list[str]:
     text = re.sub(r"&[ \t]*(#.*)?\n", " ", text)
     found = []
     for number, line in enumerate(text.splitlines(), 1):
+        words = line.split("#")[0].split()
+        if words[:1] == ["include"] and len(words) == 2:
+            found += _read(path.parent / words[1].strip("\"'"), (*within, path.resolve()))
+            continue
         if command := _allowed(line, str(path), number):
             found.append(command)
     return found
