@@ -9,8 +9,9 @@ HERE = Path(__file__).parent
 SLURM = HERE / "cluster"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """For `pytest --dist loadgroup`."""
+    """For `pytest --dist loadgroup`, which reads the marks in a hook of the same name."""
     for item in items:
         group = "SLURM" if SLURM in item.path.parents else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
@@ -30,3 +31,12 @@ def compiled(tmp_path_factory, worker_id):
             folder.mkdir()
             frames = HERE / "data" / "earlier_run" / "gen_001" / "dataset" / "train.extxyz"
             assert main(["fit", str(frames), "--functions", "20", "-o", str(folder / "potential")]) == 0
+
+
+def pytest_collection_finish(session):
+    """pytest 9.2 keeps node ids where xdist 3.8 does not put its groups: it would share out tests one by one, and SLURM
+    would be started twice."""
+    if session.config.getoption("loadgroup", False) and any("@" not in item.nodeid for item in session.items):
+        raise pytest.UsageError(
+            "pytest-xdist makes no groups with this pytest: install the versions of envs/requirements.txt"
+        )
