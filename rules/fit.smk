@@ -1,5 +1,13 @@
 # Dataset to potential.
 
+
+
+def bonded_systems(wildcards):
+    """Systems whose bonded terms a potential keeps."""
+    one = conf(wildcards)
+    return list(one.systems) if one.trainer.keeps_bonded else []
+
+
 # One rule for each set of files that the trainers of the runs write: `fit`, and for a second one in a study
 # `fit_1_{kind}`.
 TRAINED_BY = {}
@@ -16,6 +24,9 @@ for number, (files, runs) in enumerate(TRAINED_BY.items()):
             test=lambda w: at(w, layout.TEST),
             # A trainer that resumes goes on from what the generation before left.
             before=lambda w: potential_before(w) if conf(w).trainer.resumes else [],
+            # Chains whose bonded terms stay beside the potential, those never trained on too.
+            boxes=lambda w: [at(w, layout.BUILT, box=name) for name in bonded_systems(w)],
+            systems=lambda w: [at(w, layout.SYSTEM, box=name) for name in bonded_systems(w)],
         output:
             potential=[out(layout.POTENTIAL).replace("{file}", file) for file in files],
             metrics=out(layout.METRICS),
@@ -28,6 +39,7 @@ for number, (files, runs) in enumerate(TRAINED_BY.items()):
             out(layout.benchmark("fit"))
         params:
             trainer=lambda w: conf(w).trainer.model_dump(),
+            systems=lambda w: bonded_systems(w),
         threads: 1
         resources:
             **on(cfg.cluster.fitting),
