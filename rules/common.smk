@@ -288,3 +288,9 @@ def asked_of_slurm():
                 )
             )  # fmt: skip
     return found
+
+
+def bonded_systems(wildcards):
+    """Systems whose bonded terms a potential keeps."""
+    one = conf(wildcards)
+    return list(one.systems) if one.trainer.keeps_bonded else []

@@ -16,6 +16,9 @@ for number, (files, runs) in enumerate(TRAINED_BY.items()):
             test=lambda w: at(w, layout.TEST),
             # A trainer that resumes goes on from what the generation before left.
             before=lambda w: potential_before(w) if conf(w).trainer.resumes else [],
+            # Chains whose bonded terms stay beside the potential, those never trained on too.
+            boxes=lambda w: [at(w, layout.BUILT, box=name) for name in bonded_systems(w)],
+            systems=lambda w: [at(w, layout.SYSTEM, box=name) for name in bonded_systems(w)],
         output:
             potential=[out(layout.POTENTIAL).replace("{file}", file) for file in files],
             metrics=out(layout.METRICS),
@@ -28,6 +31,7 @@ for number, (files, runs) in enumerate(TRAINED_BY.items()):
             out(layout.benchmark("fit"))
         params:
             trainer=lambda w: conf(w).trainer.model_dump(),
+            systems=lambda w: bonded_systems(w),
         threads: 1
         resources:
             **on(cfg.cluster.fitting),

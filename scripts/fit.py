@@ -16,4 +16,5 @@ with logged(snakemake.log[0]):
         dataset=sha256(inputs.train),
         before=next(iter(inputs.before), None),
         threads=snakemake.threads,
+        systems=dict(zip(snakemake.params.systems, zip(inputs.boxes, inputs.systems, strict=True), strict=True)),
     )

@@ -7,7 +7,7 @@ recomputes everything (`run 0`), so that a label does not depend on the ones bef
 import hashlib
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from ase import Atoms
@@ -21,6 +21,10 @@ from oligopoly.md.lammps import start
 from oligopoly.md.units import ATM, KCAL_PER_MOL
 from oligopoly.systems import datafile
 from oligopoly.systems.topology import Topology
+
+if TYPE_CHECKING:
+    from oligopoly.forcefields.bonded import Bonded
+    from oligopoly.forcefields.contract import ForceField
 
 # A pair nearer than this has no meaningful energy in any force field, A.
 OVERLAP = 0.3
@@ -52,9 +56,18 @@ class ClassicalLabeler:
     """
 
     def __init__(self, data: str | Path, system: str | Path):
-        self.topology = Topology.read(system)
-        self.force_field = of_system(system)
-        self.chain, _, _ = datafile.read(data, self.topology.atoms_per_chain)
+        topology = Topology.read(system)
+        self._fill(topology, of_system(system), datafile.read(data, topology.atoms_per_chain)[0])
+
+    @classmethod
+    def of(cls, topology: Topology, force_field: "ForceField | Bonded", chain: datafile.Chain) -> "ClassicalLabeler":
+        """Of molecules like those of a topology."""
+        self = cls.__new__(cls)
+        self._fill(topology, force_field, chain)
+        return self
+
+    def _fill(self, topology: Topology, force_field: "ForceField | Bonded", chain: datafile.Chain) -> None:
+        self.topology, self.force_field, self.chain = topology, force_field, chain
         self._instances: dict[tuple[int, str], Any] = {}
         self._settings = {
             "kind": "classical",

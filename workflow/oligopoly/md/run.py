@@ -175,6 +175,7 @@ def from_failure(failure: Failed, last: Sample | legs.State | None) -> Outcome:
 def as_atoms(template: Atoms, sample: Sample | legs.State | None) -> Atoms:
     """The moment as an Atoms object; the template itself when there is none."""
     atoms = Atoms(template.numbers, template.positions, cell=template.cell, pbc=template.pbc)
+    atoms.info |= {key: template.info[key] for key in ("molecules",) if key in template.info}
     if template.has("masses"):
         atoms.set_masses(template.get_masses())
     if sample is not None:

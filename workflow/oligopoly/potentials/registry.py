@@ -27,7 +27,12 @@ def open_potential(path: str | Path, active_set: str | Path | None = None) -> Po
     found = manifests.read(path).unchanged(path) if path.suffix == ".json" else bare(path, active_set)
     if found.kind not in POTENTIALS:
         raise UserError(f"{path}: {POTENTIALS.unknown(found.kind)}")
-    return POTENTIALS.module(found.kind).load(found)
+    potential = POTENTIALS.module(found.kind).load(found)
+    if "baseline" not in found.files:
+        return potential
+    from oligopoly.potentials.baseline import WithBaseline
+
+    return WithBaseline(potential)
 
 
 OTHERS = {

@@ -105,11 +105,12 @@ class Topology:
         return f"{self.limits.names.get(symbol, symbol)} {int(atom)}" if self.limits else f"{symbol}{int(atom)}"
 
     def weighed(self, atoms: Atoms) -> Atoms:
-        """`atoms` with the masses of the beads, which are not those of the elements that stand for them."""
-        if abs(self.masses - atomic_masses[self.numbers]).max() < ELEMENTAL:
-            return atoms
+        """`atoms` for MD: with the masses of the beads, which are not those of the elements that stand for them, and
+        the number of molecules in their info."""
         atoms = atoms.copy()
-        atoms.set_masses(self.masses)
+        atoms.info["molecules"] = self.n_molecules
+        if abs(self.masses - atomic_masses[self.numbers]).max() >= ELEMENTAL:
+            atoms.set_masses(self.masses)
         return atoms
 
     def of(self, n_atoms: int) -> "Topology":

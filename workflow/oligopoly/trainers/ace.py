@@ -56,6 +56,11 @@ class Settings(TrainerSettings):
         description="regularisation: auto lets the data choose (marginal likelihood; one ridge per rank, larger for "
         "functions of large n and l); or a number, e.g. 1.0e-9, relative: less fits better and explodes sooner",
     )
+    baseline: Literal["none", "bonded"] = Field(
+        "none",
+        description="bonded: the force field's bonds, angles and dihedrals stay beside the potential, which learns the "
+        "rest: for beads whose bonds cannot be told from contacts by distance",
+    )
     committee: int = Field(
         0,
         ge=0,
@@ -69,10 +74,10 @@ class Settings(TrainerSettings):
         return frozenset({"gamma", "posterior", "descriptors", "stress"} | committee)
 
     def engines(self) -> frozenset[str]:
-        return frozenset({"built-in", "pace"})
+        return frozenset({"built-in"} if self.baseline == "bonded" else {"built-in", "pace"})
 
     def files(self) -> dict[str, str]:
-        return FILES
+        return FILES | ({"baseline": "baseline.json"} if self.baseline == "bonded" else {})
 
     def members(self) -> list[dict[str, str]]:
         return [

@@ -27,6 +27,11 @@ class TrainerSettings(PartSettings):
         """Names of engines that run its potentials in MD, as `explore.engine` has them."""
         return frozenset({"built-in"})
 
+    @property
+    def keeps_bonded(self) -> bool:
+        """Does it leave the force field's bonded terms out of what is learned?"""
+        return getattr(self, "baseline", "none") == "bonded"
+
     def files(self) -> dict[str, str]:
         """Names by role of the files of a potential, besides manifest.json."""
         raise NotImplementedError
