@@ -169,6 +169,10 @@ def _potential(final: Path, needed: set[str], system: Path) -> Path:
     manifest = open_potential(path).manifest
     if manifest.kind not in ("ace", "pace"):
         raise UserError(f"{path}: is of the kind {manifest.kind}, which ML-PACE does not run")
+    if "baseline" in manifest.files:
+        raise UserError(
+            f"{path}: has bonded terms beside it, which oligopoly's own MD runs: it cannot be handed over yet"
+        )
     if unknown := sorted(needed - set(manifest.species)):
         raise UserError(f"{path}: knows {', '.join(manifest.species)}, and {system.name} has {', '.join(unknown)} too")
     found = manifest.path("potential").with_suffix(".yace")
