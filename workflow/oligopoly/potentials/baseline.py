@@ -100,8 +100,8 @@ class Baseline:
         whole = [name for name in fits if len(fits) == 1 or self._bonds_are_there(name, atoms)]
         if not whole:
             raise UserError(
-                f"{atoms.symbols}: the potential has bonded terms of {', '.join(self.chains)}, and this frame is of none "
-                "of them: molecules must be whole and come one after the other"
+                f"{atoms.symbols}: the potential has bonded terms of {', '.join(self.chains)}, and this frame is of "
+                "none of them: molecules must be whole and come one after the other"
             )
         return max(whole, key=lambda name: len(self.chains[name][0]))
 
