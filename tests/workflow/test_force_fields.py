@@ -57,7 +57,7 @@ def test_a_class_2_box_goes_from_its_file_to_the_report(tmp_path):
         force_field={"kind": "lammps", "settings": str(styles)},
         equilibration={"scale": 0.001, "max_temperature": "400 K", "max_pressure": "2000 atm"},
     )
-    assert "10 chains of 20 atoms (a data file of the user's)" in report
+    assert "10 chains of 20 atoms (a data file" in report
     density = properties["pe"]["properties"]["density"]
     assert 0.4 < density["reference"]["value"] < 0.8
     second = snakemake(tmp_path, "-n", config=tmp_path / "mine.yaml")
