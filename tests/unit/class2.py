@@ -39,8 +39,8 @@ TORSIONS = {
 }
 
 
-def write(folder: Path, coefficients: bool = True) -> tuple[Path, Path]:
-    """`pe.data`, with wrapped atoms and without image flags, and `pe.in`."""
+def write(folder: Path, coefficients: bool = True, wrapped: bool = True) -> tuple[Path, Path]:
+    """`pe.data`, with wrapped atoms or whole molecules, and without image flags, and `pe.in`."""
     topology = Topology.read(HEXANE / "system.json")
     chain, positions, cell = datafile.read(HEXANE / "equilibrated.data", topology.atoms_per_chain)
     numbers = topology.numbers
@@ -90,10 +90,11 @@ def write(folder: Path, coefficients: bool = True) -> tuple[Path, Path]:
             section(name, [zeros] * 3)
         section("Improper Coeffs # class2", ["0.0 0.0"])
         section("AngleAngle Coeffs", ["-0.1729 -0.1729 -0.1729 110.0 110.0 110.0"])
-    wrapped = positions - np.floor(positions / np.diag(cell)) * np.diag(cell)
+    if wrapped:
+        positions = positions - np.floor(positions / np.diag(cell)) * np.diag(cell)
     rows = [
         f"{2 if numbers[k % n] == H else 1} {charges[k % n]:.4f} " + " ".join(f"{x:.8f}" for x in r)
-        for k, r in enumerate(wrapped)
+        for k, r in enumerate(positions)
     ]
     lines += ["", "Atoms # full", "", *(f"{k + 1} {k // n + 1} {row}" for k, row in enumerate(rows))]
     for name, entries in sections.items():

@@ -131,6 +131,7 @@ def edited(path, folder, *changes):
      (1, [("coul/long", "coul/lang")], "Unrecognized pair style"),
      (1, [("^units +real", "units metal")], "line 2: units metal: must be real"),
      (1, [("^units", "shell touch pwned\nunits")], "line 2: 'shell' is no setting"),
+     (1, [("bond_style +class2", "bond_style hybrid class2 harmonic")], "no coefficients of hybrid styles"),
      (1, [("long 9.5", "long ${cut}")], "has a variable: write the value")],
 )  # fmt: skip
 def test_what_is_wrong_is_one_line(files, tmp_path, of, changes, words):
@@ -200,3 +201,23 @@ def test_settings_may_include_others(files, tmp_path):
     (tmp_path / "init.in").write_text("include run.in\n")
     with pytest.raises(UserError, match="run.in: includes itself"):
         given(data, settings(tmp_path / "run.in"))
+
+
+@pytest.mark.slow
+def test_a_box_keeps_its_shape_through_equilibration(files, tmp_path, monkeypatch):
+    """Orthorhombic and tilted, also where it goes on from a restart file."""
+    from oligopoly.md import equilibrate, piecewise
+
+    whole, _ = class2.write(tmp_path, wrapped=False)
+    path = edited(whole, tmp_path, (r"^0 (\S+) zlo zhi", r"0 16.0 zlo zhi\n1.5 0 0 xy xz yz"))
+    box = given(path, settings(files[1]))
+    assert box.cell[1, 0] == 1.5
+    data, described = built(tmp_path, path, settings(files[1]))
+    monkeypatch.setattr(piecewise, "ATOM_STEPS", 20_000)  # a restart file every hundred steps
+    monkeypatch.setattr(equilibrate, "SHORTEST_LAST", 0.3)
+    equilibrate.equilibrate(
+        data, described, tmp_path / "equilibrated.data", of_system(described), temperature=300.0, pressure_atm=1.0,
+        scale=1e-4, max_temperature=310.0, max_pressure_atm=2.0, seed=1, timestep_fs=1.0, log=lambda line: None,
+    )  # fmt: skip
+    after = read_box(tmp_path / "equilibrated.data", Topology.read(described)).cell.array
+    np.testing.assert_allclose(after / after[0, 0], box.cell / box.cell[0, 0], atol=2e-3)

@@ -34,7 +34,8 @@ class Classical:
             raise UserError("MD with the force field needs a periodic box")
         if not self.hardware.arguments():  # no other suffix
             lmp.command("suffix opt")  # the same arithmetic, an eighth faster
-        for command in self.force_field.commands("md", True, has_impropers(self.data)):
+        commands = self.force_field.commands("md", True, has_impropers(self.data))
+        for command in commands:
             lmp.command(command)
         lmp.command(f"read_data {self.data}")
         if lmp.get_natoms() != len(atoms):
@@ -43,6 +44,8 @@ class Classical:
                 "give the data file of the same system"
             )
         placement.move(lmp, atoms)
+        for command in placement.again(commands, atoms.cell.array):
+            lmp.command(command)
         if hydrogen_mass is not None:
             types = np.unique(placement.gathered(lmp, "type", int)[atoms.numbers == 1])
             for kind in types.tolist():

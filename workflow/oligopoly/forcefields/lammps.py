@@ -137,7 +137,8 @@ class Settings(ForceFieldSettings):
             for command in [*_preamble(True), *(c for c in commands if c.split()[0] in BEFORE)]:
                 _tell(lmp, command, source)
             _tell(lmp, f'read_data "{source}"', source)
-            for command in (c for c in commands if c.split()[0] in AFTER):
+            # a tilted box wants its kspace anew
+            for command in (c for c in commands if c.split()[0] in AFTER or c.startswith("kspace")):
                 _tell(lmp, command, source)
             # sets all up, and so finds coefficients that are missing
             _tell(lmp, "run 0 post no", source)
@@ -248,6 +249,11 @@ def _allowed(line: str, where: str, number: int) -> str:
     if name in BEFORE or name in AFTER:
         if any("$" in word for word in words):
             raise UserError(f"{where}, line {number}: '{' '.join(words)}' has a variable: write the value")
+        if words[1:2] in (["hybrid"], ["hybrid/overlay"]):
+            raise UserError(
+                f"{where}, line {number}: '{' '.join(words[:3])}': LAMMPS writes no coefficients of hybrid styles "
+                "into data and restart files: give one style of each kind"
+            )
         return " ".join(words)
     if name == "units" and words[1:] != ["real"]:
         raise UserError(f"{where}, line {number}: units {' '.join(words[1:])}: must be real (A, kcal/mol)")

@@ -137,7 +137,9 @@ def equilibrate(
         lmp.command(f"timestep {timestep_fs}")
 
     try:
-        run = PiecewiseRun(lmp, prepare, timestep_fs, mass, Path(out_data).parent / UNFINISHED, what)
+        commands = force_field.commands("md", True, impropers=chain.has_impropers)
+        again = placement.again(commands, cell)
+        run = PiecewiseRun(lmp, prepare, timestep_fs, mass, Path(out_data).parent / UNFINISHED, what, again)
         overlapping = system.get("overlapping", False)
         dense = mass * GRAM_PER_CM3 / abs(np.linalg.det(cell)) > SQUEEZE[1] * force_field.density
         squeezed = 0 if dense else run.steps(SQUEEZE[0] * max(1.0, min(5.0, 10 * scale)))
@@ -146,7 +148,8 @@ def equilibrate(
             log(f"goes on from {run.step * timestep_fs / 1000:.1f} ps")
         else:
             prepare()
-            lmp.command(f"read_data {data}")
+            for command in [f"read_data {data}", *again]:
+                lmp.command(command)
             for k, element in enumerate(system["type_elements"], start=1):
                 if element == "H" and hydrogen_mass is not None:
                     lmp.command(f"mass {k} {hydrogen_mass}")
@@ -155,7 +158,6 @@ def equilibrate(
                     f"pushing {system['chains']} chains off each other at "
                     f"{mass * GRAM_PER_CM3 / abs(np.linalg.det(cell)):.3f} g/cm3"
                 )
-                commands = force_field.commands("md", True, impropers=chain.has_impropers)
                 push_off(lmp, chain, commands, temperature, timestep_fs, derive(seed, "push-off"))
             else:
                 log(f"minimising {len(positions)} atoms at {run.density():.3f} g/cm3")

@@ -7,7 +7,7 @@ goes on from the same bytes as one that was killed.
 import contextlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +28,19 @@ class PiecewiseRun:
     """Motion of the box in `lmp` with a row of thermo after each piece: stage, step, ps, K, atm, eV, g/cm3, A^3.
 
     `prepare` gives the commands before a box is read; `folder` keeps what a kill must not lose of the run that `what`
-    defines. `mass` is that of the box, g/mol.
+    defines. `mass` is that of the box, g/mol. `after`: commands once a restart file is read, such as the kspace of
+    a tilted box.
     """
 
-    def __init__(self, lmp, prepare: Callable, timestep_fs: float, mass: float, folder: Path, what: str):
+    def __init__(
+        self, lmp, prepare: Callable, timestep_fs: float, mass: float, folder: Path, what: str,
+        after: Sequence[str] = (),
+    ):  # fmt: skip
         self.lmp, self.timestep, self.mass = lmp, timestep_fs, mass
         self.rows: list[list] = []
         self.step = 0
         self.progress: Progress | None = None
-        self._prepare, self._folder, self._what = prepare, folder, what
+        self._prepare, self._folder, self._what, self._after = prepare, folder, what, after
         self._saved = 0
 
     def resume(self) -> bool:
@@ -72,9 +76,16 @@ class PiecewiseRun:
         self.lmp.command("unfix move")
 
     def squeeze(self, stage: str, end: int, temperature: float, density: float) -> None:
-        """Bring the box to `density` (g/cm3) up to step `end`, at constant rate of length."""
-        length = (self.mass * GRAM_PER_CM3 / density) ** (1 / 3)
-        ends = " ".join(f"{axis} final 0 {length:.10g}" for axis in "xyz")
+        """Bring the box to `density` (g/cm3) up to step `end`, at constant rate of length, its shape kept."""
+        low, high, xy, yz, xz, *_ = self.lmp.extract_box()
+        lengths = np.subtract(high, low)
+        volume = self.mass * GRAM_PER_CM3 / density
+        factor = (volume / lengths.prod()) ** (1 / 3)
+        # a cube stays one to the last digit
+        ends_at = [volume ** (1 / 3)] * 3 if np.ptp(lengths) < 1e-6 else (factor * lengths).tolist()
+        ends = " ".join(f"{axis} final 0 {length:.10g}" for axis, length in zip("xyz", ends_at, strict=True))
+        tilts = {"xy": xy, "xz": xz, "yz": yz}
+        ends += "".join(f" {name} final {factor * tilt:.10g}" for name, tilt in tilts.items() if tilt)
         self.lmp.command(f"fix move all nvt temp {temperature} {temperature} {T_DAMP}")
         self.lmp.command(f"fix squeeze all deform 1 {ends} remap x units box")
         ramp = f" start {self.step} stop {end}"
@@ -123,4 +134,5 @@ class PiecewiseRun:
         self._saved = self.step
         self.lmp.command("clear")
         self._prepare()
-        self.lmp.command(f"read_restart {self._folder / name}")
+        for command in [f"read_restart {self._folder / name}", *self._after]:
+            self.lmp.command(command)

@@ -1,5 +1,6 @@
 """Boxes and atoms in and out of LAMMPS, in the order of the caller and unwrapped."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +52,11 @@ def box_commands(cell: np.ndarray) -> tuple[str, bool]:
     triclinic = max(abs(xy), abs(xz), abs(yz)) > 1e-12
     bounds = f"0 {lx:.17g} 0 {ly:.17g} 0 {lz:.17g}"
     return (f"prism {bounds} {xy:.17g} {xz:.17g} {yz:.17g}" if triclinic else f"block {bounds}"), triclinic
+
+
+def again(commands: Sequence[str], cell: np.ndarray) -> list[str]:
+    """Those of `commands` that LAMMPS has to be given again once it has a tilted box: its kspace."""
+    return [command for command in commands if command.startswith("kspace")] if box_commands(cell)[1] else []
 
 
 def create(lmp: "lammps", atoms: Atoms, types: np.ndarray, n_types: int) -> None:
