@@ -64,7 +64,9 @@ def build_system(
     with _told(described):
         assembly = assemble(unit, ends, degree_of_polymerisation)
         chain, elements = model.parametrise(assembly.mol, described)
-        melt = _melt(model, chain, assembly) if shape.is_long(assembly) else None
+        # rings would be speared by chains that go through each other, and by their own chain
+        flowing = shape.is_long(assembly) and not assembly.mol.GetRingInfo().NumRings()
+        melt = _melt(model, chain, assembly) if flowing else None
         drawn = _Configurations(unit, ends, degree_of_polymerisation, tacticity, chains, seed)
         conformations = [
             shape.conformation(assembly, drawn.of_chain(k), drawn.shapes, derive(seed, "conformation", k), melt)
@@ -74,7 +76,7 @@ def build_system(
     sites = model.sites(template)
     conformations = [model.place(one[sites]) for one in conformations]
     masses = [template.GetAtomWithIdx(int(i)).GetMass() for i in sites] if model.limits is None else chain.masses
-    pushed = density is None and melt is not None and not template.GetRingInfo().NumRings()
+    pushed = density is None and melt is not None
     if pushed:
         positions, length = overlapping(conformations, sum(masses), DENSE * model.density, seed)
     else:
